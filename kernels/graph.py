@@ -1,0 +1,75 @@
+"""Functions of graphs given as edge lists: components, spanning forests, density labels, leaders."""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components, minimum_spanning_tree
+
+Ints = NDArray[np.integer]
+
+
+def components(n: int, i: Ints, j: Ints) -> NDArray[np.int64]:
+    """Connected components of the undirected graph of `n` nodes and edges (i, j).
+
+    Returns (n,) labels, numbered in the order of each component's smallest node.
+    """
+    graph = coo_array((np.ones(len(i), np.int8), (i, j)), shape=(n, n))
+    return first_seen(connected_components(graph, directed=False)[1])
+
+
+def first_seen(labels: Ints) -> NDArray[np.int64]:
+    """(n,) labels renumbered from 0 in the order in which they first occur; negative labels become -1."""
+    _, first, inverse = np.unique(labels, return_index=True, return_inverse=True)
+    known = labels[first] >= 0
+    order = np.full(len(first), -1, np.int64)
+    order[np.flatnonzero(known)[np.argsort(first[known])]] = np.arange(known.sum())
+    return order[inverse]
+
+
+def spanning_forest(n: int, i: Ints, j: Ints) -> NDArray[np.int64]:
+    """(m, 2) edges, a subset of (i, j) without cycles that connects what (i, j) connects."""
+    low, high = np.minimum(i, j), np.maximum(i, j)
+    flat = np.unique(low.astype(np.int64) * n + high)
+    graph = coo_array((np.ones(len(flat), np.float32), (flat // max(n, 1), flat % max(n, 1))), shape=(n, n))
+    forest = minimum_spanning_tree(graph.tocsr()).tocoo()
+    return np.column_stack([forest.row, forest.col]).astype(np.int64)
+
+
+def attach(core: NDArray[np.bool_], i: Ints, j: Ints, similarity: NDArray[np.float64], rank: Ints) -> NDArray[np.int64]:
+    """For each node that is not core, the core node it is most similar to among the edges (i, j), ties by rank.
+
+    Returns (n,) node numbers: -1 for core nodes and for nodes without a core at the other end of an edge.
+    """
+    nearest = np.full(len(core), -1, np.int64)
+    border, other = np.concatenate([i, j]), np.concatenate([j, i])
+    weight = np.concatenate([similarity, similarity])
+    use = ~core[border] & core[other]
+    border, other, weight = border[use], other[use], weight[use]
+    order = np.lexsort((rank[other], -weight, border))
+    border, other = border[order], other[order]
+    first = np.flatnonzero(np.diff(border, prepend=-1))
+    nearest[border[first]] = other[first]
+    return nearest
+
+
+def leaders(rank: Ints, i: Ints, j: Ints) -> NDArray[np.bool_]:
+    """The nodes that keep their place when each node, best rank first, stands back for a better-ranked neighbour that
+    has kept its own: the lexicographically first maximal independent set of the graph.
+
+    rank: (n,) distinct, small is better. Returns (n,) booleans. Computed in rounds (Blelloch, Fineman and Shun, "Greedy
+    sequential maximal independent set and matching are parallel on average", SPAA 2012, section 3).
+    """
+    better, worse = np.where(rank[i] < rank[j], i, j), np.where(rank[i] < rank[j], j, i)
+    keep = np.ones(len(rank), bool)
+    open_ = np.ones(len(rank), bool)
+    while len(better):
+        waiting = np.zeros(len(rank), bool)
+        waiting[worse] = True
+        decided = open_ & ~waiting
+        out = worse[decided[better]]
+        keep[out] = False
+        open_[out] = False
+        open_[decided] = False
+        live = open_[better] & open_[worse]
+        better, worse = better[live], worse[live]
+    return keep

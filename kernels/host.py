@@ -1,0 +1,341 @@
+"""Exact pairwise kernels in NumPy: the specification that every faster kernel has to meet.
+
+The similarity of two rows is `x.y / sqrt(|x|^2 |y|^2)` in float64 over the stored values, at most 1, and 0 where a row
+is zero. Rows are float16 vectors of about unit length: their products are multiples of 2^-48 and the sums stay near 1, so
+float64 holds every dot product exactly, in whatever order it is summed. That is what makes the answers independent of
+tiles, batches and workers. Tiles are screened in float32; what the rounding error leaves open is computed in float64.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kernels.graph import components, spanning_forest
+
+ROWS, COLUMNS = 1024, 2048
+# A tile in which more than 1/64 of the pairs matter is computed in float64 as a whole instead of pair by pair.
+DENSE = 64
+# Rows converted to float64 at a time: the copies stay in the cache.
+CHUNK = 4096
+
+Floats = NDArray[np.floating]
+Index = NDArray[np.int64]
+Pairs = tuple[Index, Index, NDArray[np.float64]]
+
+
+class Joined(NamedTuple):
+    """What one pass over the pairs of a block (or of two) found. Nodes: the rows of `a`, then the rows of `b`."""
+
+    counts: NDArray[np.int64]  # (n,) weight of the neighbours at or above `cluster`; a self join counts the row itself
+    core: NDArray[np.bool_]  # (n,) whether the neighbours seen here, and the row itself, reach min_samples
+    forest: Index  # (m, 2) spanning forest of the pairs of core nodes
+    edges: Pairs  # every other pair at or above `cluster`: i, j, similarity
+    near: Pairs  # the pairs at or above `near`: i, j, similarity
+    near_total: int  # how many there are; more than len(near[0]) when the limit was passed
+    neighbours: Index  # (n, k) most similar nodes, best first, ties by index; -1 where there are fewer
+    similarity: NDArray[np.float32]  # (n, k) theirs; -inf where there are fewer
+
+
+def similarity(a: Floats, b: Floats, i: Index, j: Index) -> NDArray[np.float64]:
+    """Similarities of the pairs (a[i], b[j]), shape (m,), in [-1, 1]."""
+    return _similarity(a, b, i, j, _squares(a), _squares(b))
+
+
+def _similarity(a: Floats, b: Floats, i: Index, j: Index, aa: Floats, bb: Floats) -> NDArray[np.float64]:
+    dot = np.empty(len(i))
+    for at in range(0, len(i), CHUNK):
+        part = slice(at, at + CHUNK)
+        np.einsum("ij,ij->i", a[i[part]].astype(np.float64), b[j[part]].astype(np.float64), out=dot[part])
+    return _divide(dot, aa[i] * bb[j])
+
+
+def _squares(x: Floats) -> NDArray[np.float64]:
+    squares = np.empty(len(x))
+    for at in range(0, len(x), CHUNK):
+        wide = x[at : at + CHUNK].astype(np.float64)
+        np.einsum("ij,ij->i", wide, wide, out=squares[at : at + CHUNK])
+    return squares
+
+
+def _divide(dot: NDArray[np.float64], squares: NDArray[np.float64]) -> NDArray[np.float64]:
+    norm = np.sqrt(squares)
+    quotient = np.divide(dot, norm, out=np.zeros_like(dot), where=norm > 0)
+    return np.minimum(quotient, 1.0, out=quotient)
+
+
+def distinct(x: Floats) -> tuple[Index, Index]:
+    """Equal rows of x (n, d) collapsed: (m,) the first row of each set, ascending, and (n,) which of these each row is."""
+    bits = np.ascontiguousarray(x)
+    keys = bits.view(np.dtype((np.void, bits.dtype.itemsize * bits.shape[1])))[:, 0] if len(x) else np.empty(0)
+    _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    place = np.empty(len(first), np.int64)
+    place[order] = np.arange(len(first))
+    return first[order].astype(np.int64), place[inverse]
+
+
+def join(
+    a: Floats,
+    b: Floats | None = None,
+    *,
+    weights: NDArray[np.int64] | None = None,
+    cluster: float | None = None,
+    min_samples: int = 1,
+    near: float | None = None,
+    near_limit: int = 5_000_000,
+    k: int = 0,
+) -> Joined:
+    """One pass over all pairs of a (n, d), or over all pairs of a row of `a` and a row of `b`.
+
+    cluster, near: thresholds in (0, 1]; None leaves that question out. weights: (n,) how many equal rows each node
+    stands for. near_limit: above this many near pairs only the k best of each node, and its first, are kept.
+    Memory: O(nodes * k + near_limit) and 1/64 of the pairs at most.
+    """
+    nodes = a if b is None else np.concatenate([a, b])
+    n, split = len(nodes), 0 if b is None else len(a)
+    weight = np.ones(n, np.int64) if weights is None else weights
+    low = min((t for t in (cluster, near) if t is not None), default=np.inf)
+    tiles = _Tiles(nodes, split)
+    best = _Best(n, k)
+    counts = np.zeros(n, np.int64)
+    hits, dense_near = [_nothing()], [_nothing()]
+    dense: list[tuple[slice, slice]] = []
+    first = np.full(n, n, np.int64)
+    near_total = 0
+
+    for rows, columns, tile in tiles:
+        at = np.flatnonzero(best.wanted(rows, columns, tile, low, tiles.slack))
+        if len(at) > tile.size // DENSE:
+            exact = tiles.exact(rows, columns)
+            best.from_tile(rows, columns, exact)
+            if cluster is not None:
+                near_by = exact >= cluster
+                counts[rows] += near_by @ weight[columns]
+                counts[columns] += weight[rows] @ near_by
+                dense.append((rows, columns))
+            if near is not None:
+                mask = exact >= near
+                found = int(np.count_nonzero(mask))
+                near_total += found
+                if near_total <= near_limit:
+                    dense_near.append(_pairs_of(rows, columns, exact, mask))
+                _first_hits(first, rows, columns, mask)
+            continue
+        i, j = at // tile.shape[1] + rows.start, at % tile.shape[1] + columns.start
+        s = tiles.similarity(i, j)
+        best.from_pairs(i, j, s)
+        i, j, s = (v[s >= low] for v in (i, j, s))
+        hits.append((i, j, s))
+        if near is not None:
+            near_total += int(np.count_nonzero(s >= near))
+
+    i, j, s = _concatenate(hits)
+    forest, edges, core = np.empty((0, 2), np.int64), _nothing(), np.zeros(n, bool)
+    if cluster is not None:
+        ci, cj, cs = (v[s >= cluster] for v in (i, j, s))
+        counts += _weigh(n, ci, cj, weight)
+        if b is None:
+            counts += weight
+            core = counts >= min_samples
+        else:
+            core = counts + weight >= min_samples
+        forest, edges = _links(tiles, dense, core, ci, cj, cs, cluster)
+    pairs = _nothing()
+    if near is not None:
+        i, j, s = (v[s >= near] for v in (i, j, s))
+        pairs = _concatenate([(i, j, s), *dense_near])
+        if near_total > near_limit:
+            np.minimum.at(first, i, j)
+            np.minimum.at(first, j, i)
+            pairs = best.pairs(nodes, near, first)
+    return Joined(counts, core, forest, edges, pairs, near_total, best.index, best.similarity)
+
+
+class _Tiles:
+    """The tiles of similarities of the pairs (i, j), i < j, of nodes; between two sides when split > 0."""
+
+    def __init__(self, nodes: Floats, split: int) -> None:
+        self.nodes, self.split = nodes, split
+        wide = nodes.astype(np.float32)
+        self.squares = _squares(nodes)
+        norms = np.sqrt(self.squares)[:, None]
+        self.unit = np.divide(wide, norms, out=wide, where=norms > 0, casting="unsafe")
+        # |float32 dot product of two rounded unit vectors - the exact similarity|, for any order of summation: one
+        # rounding per factor and d roundings of sums whose terms add up to at most 1 (Higham, "Accuracy and Stability of
+        # Numerical Algorithms", 2nd ed., section 3.1), with room for the second-order terms.
+        self.slack = (nodes.shape[1] + 8) * 2.0**-24
+        self.lower = np.tri(ROWS, ROWS, dtype=bool)
+
+    def __iter__(self) -> Iterator[tuple[slice, slice, NDArray[np.float32]]]:
+        n = len(self.nodes)
+        for top in range(0, self.split or n, ROWS):
+            rows = slice(top, min(top + ROWS, self.split or n))
+            for left in range(self.split or top, n, COLUMNS):
+                columns = slice(left, min(left + COLUMNS, n))
+                tile = self.unit[rows] @ self.unit[columns].T
+                if left == top:
+                    self._blank(tile)
+                yield rows, columns, tile
+
+    def similarity(self, i: Index, j: Index) -> NDArray[np.float64]:
+        return _similarity(self.nodes, self.nodes, i, j, self.squares, self.squares)
+
+    def exact(self, rows: slice, columns: slice) -> NDArray[np.float64]:
+        x, y = self.nodes[rows].astype(np.float64), self.nodes[columns].astype(np.float64)
+        tile = _divide(x @ y.T, self.squares[rows][:, None] * self.squares[columns])
+        if rows.start == columns.start:
+            self._blank(tile)
+        return tile
+
+    def _blank(self, tile: Floats) -> None:
+        height = len(tile)
+        tile[:, :height][self.lower[:height, :height]] = -np.inf
+
+
+class _Best:
+    """The k best neighbours of each node seen so far, ties by index. Tiles come in ascending order of index, so a
+    later pair displaces an earlier one only if it is strictly better."""
+
+    def __init__(self, n: int, k: int) -> None:
+        self.k = k
+        self.index = np.full((n, k), -1, np.int64)
+        self.similarity = np.full((n, k), -np.inf, np.float32)
+
+    def wanted(
+        self, rows: slice, columns: slice, tile: NDArray[np.float32], low: float, slack: float
+    ) -> NDArray[np.bool_]:
+        """The pairs of a screened tile that may be at or above `low`, or among the best of their row or column."""
+        mask: NDArray[np.bool_]
+        if not self.k:
+            return tile >= np.float32(low - slack)
+        loose = np.float32(2 * slack + 2.0**-23)
+        mask = tile >= np.minimum(self._floor(rows, tile) - loose, np.float32(low - slack))[:, None]
+        mask |= tile >= self._floor(columns, tile.T) - loose
+        if rows.start == columns.start:
+            mask &= tile > -np.inf
+        return mask
+
+    def _floor(self, own: slice, tile: NDArray[np.float32]) -> NDArray[np.float32]:
+        worst = self.similarity[own, -1]
+        return worst if worst.min() > -np.inf else np.maximum(worst, _kth(tile, self.k))
+
+    def from_pairs(self, i: Index, j: Index, s: NDArray[np.float64]) -> None:
+        if self.k:
+            s = s.astype(np.float32)
+            self._merge(j, i, s)
+            self._merge(i, j, s)
+
+    def from_tile(self, rows: slice, columns: slice, tile: NDArray[np.float64]) -> None:
+        if self.k:
+            single = tile.astype(np.float32)
+            for own, other, values in ((columns, rows, single.T), (rows, columns, single)):
+                at, to = np.nonzero(_top(values, self.k, self.similarity[own, -1]))
+                self._merge(at + own.start, to + other.start, values[at, to])
+
+    def _merge(self, node: Index, other: Index, s: NDArray[np.float32]) -> None:
+        better = s > self.similarity[node, -1]
+        node, other, s = node[better], other[better], s[better]
+        changed, place = np.unique(node, return_inverse=True)
+        owner = np.concatenate([np.repeat(np.arange(len(changed)), self.k), place])
+        index = np.concatenate([self.index[changed].ravel(), other])
+        value = np.concatenate([self.similarity[changed].ravel(), s])
+        # One integer orders by owner, then value, best first, then position, which ascends with the index: newcomers
+        # stand behind what is kept, and among themselves in the order of the tile.
+        bits = (-value).view(np.int32)
+        bits ^= (bits >> 31) & 0x7FFFFFFF
+        order = (owner << 52) | ((bits.astype(np.int64) + 2**31) << 20) | np.arange(len(owner))
+        order.sort()
+        start = np.searchsorted(order, np.arange(len(changed)) << 52)
+        top = order[start[:, None] + np.arange(self.k)] & (2**20 - 1)
+        self.index[changed], self.similarity[changed] = index[top], value[top]
+
+    def pairs(self, nodes: Floats, low: float, first: Index) -> Pairs:
+        """The pairs of each node with its k best and with `first` (n where there is none), at or above `low`."""
+        n = len(self.index)
+        node = np.concatenate([np.repeat(np.arange(n), self.k), np.arange(n)])
+        other = np.concatenate([self.index.ravel(), np.where(first < n, first, -1)])
+        node, other = node[other >= 0], other[other >= 0]
+        flat = np.unique(np.minimum(node, other) * n + np.maximum(node, other))
+        i, j = flat // max(n, 1), flat % max(n, 1)
+        s = similarity(nodes, nodes, i, j)
+        return i[s >= low], j[s >= low], s[s >= low]
+
+
+def _kth(tile: NDArray[np.float32], k: int) -> NDArray[np.float32]:
+    """A lower bound of the k-th largest value of each row: the least of the maxima of k groups of columns."""
+    width = tile.shape[1] // k
+    if width == 0:
+        return np.full(len(tile), -np.inf, np.float32)
+    return np.min([tile[:, at * width : (at + 1) * width].max(axis=1) for at in range(k)], axis=0)
+
+
+def _top(values: NDArray[np.float32], k: int, above: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Marks in each row the k largest values, ties by column, as far as they are greater than `above`."""
+    width = values.shape[1]
+    kth = np.partition(values, max(width - k, 0), axis=1)[:, max(width - k, 0)][:, None]
+    greater, equal = values > kth, values == kth
+    room = k - greater.sum(axis=1, keepdims=True)
+    return (greater | (equal & (np.cumsum(equal, axis=1, dtype=np.int32) <= room))) & (values > above[:, None])
+
+
+def _nothing() -> Pairs:
+    return np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0)
+
+
+def _concatenate(parts: list[Pairs]) -> Pairs:
+    i, j, s = zip(*parts, strict=True)
+    return np.concatenate(i), np.concatenate(j), np.concatenate(s)
+
+
+def _pairs_of(rows: slice, columns: slice, tile: NDArray[np.float64], mask: NDArray[np.bool_]) -> Pairs:
+    i, j = np.nonzero(mask)
+    return i + rows.start, j + columns.start, tile[i, j]
+
+
+def _first_hits(first: Index, rows: slice, columns: slice, mask: NDArray[np.bool_]) -> None:
+    for own, other, hit in ((rows, columns, mask), (columns, rows, mask.T)):
+        nearest = np.where(hit.any(axis=1), hit.argmax(axis=1) + other.start, len(first))
+        first[own] = np.minimum(first[own], nearest)
+
+
+def _weigh(n: int, i: Index, j: Index, weight: NDArray[np.int64]) -> NDArray[np.int64]:
+    total = np.bincount(i, weight[j], minlength=n) + np.bincount(j, weight[i], minlength=n)
+    return total.astype(np.int64)
+
+
+def _links(
+    tiles: _Tiles,
+    dense: list[tuple[slice, slice]],
+    core: NDArray[np.bool_],
+    i: Index,
+    j: Index,
+    s: NDArray[np.float64],
+    threshold: float,
+) -> tuple[Index, Pairs]:
+    """Forest and other edges of the pairs (i, j, s) and of those in the dense tiles, which are computed again: only now
+    is it known which nodes are core, and their pairs are too many to keep."""
+    n = len(core)
+    both = core[i] & core[j]
+    forest = spanning_forest(n, i[both], j[both])
+    edges = [(i[~both], j[~both], s[~both])]
+    label = components(n, forest[:, 0], forest[:, 1])
+    for rows, columns in dense:
+        tile = tiles.exact(rows, columns)
+        hit = tile >= threshold
+        cores = hit & core[rows][:, None] & core[columns]
+        edges.append(_pairs_of(rows, columns, tile, hit & ~cores))
+        # Each row links to its first neighbour of another component, until no two components are left to link.
+        while True:
+            cores &= label[rows][:, None] != label[columns]
+            at = np.flatnonzero(cores.any(axis=1))
+            if not len(at):
+                break
+            links = np.column_stack([at + rows.start, cores[at].argmax(axis=1) + columns.start])
+            forest = np.concatenate([forest, links])
+            label = components(n, forest[:, 0], forest[:, 1])
+    forest = spanning_forest(n, forest[:, 0], forest[:, 1])
+    ei, ej, es = _concatenate(edges)
+    order = np.lexsort((ej, ei))
+    return forest, (ei[order], ej[order], es[order])

@@ -1,0 +1,11 @@
+"""Pixsieve: audits image datasets for duplicates, outliers and clusters.
+
+    from pipeline import Config, run
+    summary = run(Config.load("photos/", out="runs/photos"))
+"""
+
+from pipeline.config import Config, ConfigError
+from pipeline.run import Run, Summary, run
+
+__version__ = "0.1.0"
+__all__ = ["Config", "ConfigError", "Run", "Summary", "run"]

@@ -1,0 +1,83 @@
+"""The command line. Exit codes: 0 done, 2 wrong use or configuration, 3 some units failed, 130 interrupted."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from pipeline import progress
+from pipeline.config import Config, ConfigError
+
+app = typer.Typer(
+    name="pixsieve", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+    help="Audits image datasets: exact and near duplicates, outliers, clusters, unreadable files.",
+)
+Settings = Annotated[Optional[list[str]], typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Overrides one value; may be repeated.")]  # noqa: UP045
+
+
+@app.command("run")
+def run_(
+    source: Annotated[str, typer.Argument(help="A folder of images, a .npy file of vectors, or a configuration (.yaml).")],
+    out: Annotated[Optional[Path], typer.Option(help="The run folder; running again continues it. Default: runs/NAME.")] = None,  # noqa: UP045
+    set_: Settings = None,
+    until: Annotated[Optional[str], typer.Option(metavar="STAGE", help="Stop after this stage.")] = None,  # noqa: UP045
+    scheduler_file: Annotated[Optional[Path], typer.Option(help="Work on the Dask cluster of this scheduler file.")] = None,  # noqa: UP045
+) -> None:
+    """Audits a source: finds duplicates, outliers and clusters, and writes tables and a report into the run folder."""
+    settings = list(set_ or [])
+    if scheduler_file is not None:
+        settings += ["workers.kind=attach", f"workers.scheduler_file={str(scheduler_file.absolute())!r}"]
+    with _exit_codes():
+        from pipeline.run import run
+
+        summary = run(Config.load(source, out=out, settings=settings), until=until)
+    for line in progress.ending(summary):
+        typer.echo(line)
+    raise typer.Exit(summary.exit_code)
+
+
+@app.command()
+def status(run: Annotated[Path, typer.Argument(help="The run folder.")]) -> None:
+    """What a run holds: units done in each stage, rows, and what was found."""
+    with _exit_codes():
+        for line in progress.status(run):
+            typer.echo(line)
+
+
+@app.command()
+def failures(run: Annotated[Path, typer.Argument(help="The run folder.")]) -> None:
+    """The tracebacks of the units that failed."""
+    from pipeline.run import Run
+
+    with _exit_codes():
+        paths = sorted((Run.open(run).path / "failures").glob("*/*.txt"))
+    for path in paths:
+        typer.echo(f"== {path.parent.name} {path.stem}\n{path.read_text('utf-8')}")
+    typer.echo(f"{len(paths)} failed units")
+
+
+@app.command()
+def demo(folder: Annotated[Path, typer.Argument(help="Where to draw it; must not exist or be empty.")]) -> None:
+    """Draws a demonstration set with planted copies, oddballs and broken files."""
+    from pipeline.demo import draw
+
+    with _exit_codes():
+        typer.echo(f"{len(draw(folder))} files in {folder}")
+
+
+@contextmanager
+def _exit_codes() -> Iterator[None]:
+    try:
+        yield
+    except ConfigError as error:
+        typer.echo(f"pixsieve: {error}", err=True)
+        raise typer.Exit(2) from None
+    except KeyboardInterrupt:
+        typer.echo("pixsieve: interrupted; the same command goes on from here", err=True)
+        raise typer.Exit(130) from None
+
+
+def main() -> None:
+    app()

@@ -1,0 +1,61 @@
+"""What a row is compared by. A descriptor is a value: how one image is prepared (in a decoding thread) and how a
+micro-batch of prepared images becomes unit vectors (on the backend's device)."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from pipeline import files
+from pipeline.backend import Backend
+from pipeline.config import Config
+
+# The similarity above which two images count as near duplicates, where the configuration names none. dct: tested on
+# photographs with planted copies, no false pair at it. Networks and given vectors: a cautious convention, not a test.
+NEAR = {"dct": 0.85}
+NEAR_ELSE = 0.95
+
+
+@dataclass(frozen=True)
+class Descriptor:
+    name: str
+    dim: int
+    prepare: Callable[[np.ndarray, np.ndarray], np.ndarray]  # pixels (h, w, 3), reduced luma -> one array of fixed shape
+    embed: Callable[[np.ndarray], np.ndarray]  # (n, ...) prepared -> (n, dim) float16, unit length or zero
+    attributes: dict[str, Any]
+
+
+def load(config: Config, backend: Backend) -> Descriptor:
+    """The configured descriptor for images. Raises ConfigError."""
+    embed = config.embed
+    precision = embed.precision if embed.precision != "auto" else "bfloat16" if backend.autocast else "float32"
+    return _load(embed.model, embed.weights, precision, backend.torch_device)
+
+
+@lru_cache(2)
+def _load(model: str | None, weights: str | None, precision: str, device: str) -> Descriptor:
+    if model is None:
+        from pipeline.descriptors import dct
+
+        return Descriptor("dct", dct.DIM, dct.prepare, dct.embedder(device), {"model": "dct", "metric": "cosine"})
+    from pipeline.descriptors import network
+
+    net = network.load(model, weights, precision, device)
+    attributes = {"model": model, "weights": weights_salt(weights), "metric": "cosine", "precision": precision}
+    return Descriptor(model, net.dim, net.prepare, net.embed, attributes)
+
+
+def weights_salt(weights: str | None) -> str:
+    """What the weights are: the digest of a file, else torchvision's name."""
+    from pathlib import Path
+
+    if weights is not None and Path(weights).is_file():
+        return files.digest(Path(weights))
+    return weights or "DEFAULT"
+
+
+def near_similarity(config: Config, name: str) -> float:
+    """The threshold of near duplicates for the descriptor of this name."""
+    return config.duplicates.similarity or NEAR.get(name, NEAR_ELSE)

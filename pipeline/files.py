@@ -1,0 +1,69 @@
+"""Files that appear whole or not at all, and their digests."""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import xxhash
+
+
+def write(path: Path, content: bytes | Callable[[BinaryIO], Any]) -> None:
+    """Writes beside `path`, syncs, then renames."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        with partial.open("wb") as file:
+            if callable(content):
+                content(file)
+            else:
+                file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_json(path: Path, value: Any) -> None:
+    write(path, (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode())
+
+
+def write_table(path: Path, table: pa.Table) -> None:
+    write(path, lambda file: pq.write_table(table, file, compression="zstd"))
+
+
+def write_arrays(path: Path, **arrays: np.ndarray) -> None:
+    write(path, lambda file: np.savez(file, **arrays))  # type: ignore[arg-type]
+
+
+def read_json(path: Path) -> Any:
+    return json.loads(path.read_text("utf-8"))
+
+
+def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
+    with path.open("rb") as file:
+        return pq.read_table(file, columns=columns)
+
+
+def read_arrays(path: Path) -> dict[str, np.ndarray]:
+    with np.load(path) as arrays:
+        return {name: arrays[name] for name in arrays.files}
+
+
+def digest(path: Path) -> str:
+    """xxh3-128 of a file's bytes, in hex."""
+    state = xxhash.xxh3_128()
+    with path.open("rb") as file:
+        while chunk := file.read(1 << 20):
+            state.update(chunk)
+    return state.hexdigest()
+
+
+def digest_of(value: Any) -> str:
+    """xxh3-128 of a value that JSON can hold, in hex."""
+    return xxhash.xxh3_128_hexdigest(json.dumps(value, sort_keys=True, ensure_ascii=True).encode())

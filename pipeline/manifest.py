@@ -1,0 +1,94 @@
+"""Which rows a run has, in which batches and blocks, and which of them are dead.
+
+`manifest/blocks.json` is the one commit point of a scan: what it does not name does not exist. A batch and a block are
+never reopened; what comes later makes new ones.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import pyarrow as pa
+
+from pipeline import files
+
+BLOCKS = "manifest/blocks.json"
+
+
+@dataclass(frozen=True)
+class Manifest:
+    root: Path
+    batch_rows: int
+    batches: tuple[tuple[int, str], ...]  # rows and digest of each manifest/<batch>.parquet
+    blocks: tuple[tuple[int, ...], ...]  # batch numbers
+    removed: tuple[tuple[int, str], ...]  # rows and digest of each removed/<number>.parquet
+
+    @classmethod
+    def load(cls, root: Path) -> Self | None:
+        path = root / BLOCKS
+        if not path.exists():
+            return None
+        value = files.read_json(path)
+        return cls(
+            root,
+            value["batch_rows"],
+            tuple((rows, digest) for rows, digest in value["batches"]),
+            tuple(tuple(block) for block in value["blocks"]),
+            tuple((rows, digest) for rows, digest in value["removed"]),
+        )
+
+    def save(self) -> None:
+        names = ("batch_rows", "batches", "blocks", "removed")
+        files.write_json(self.root / BLOCKS, {name: getattr(self, name) for name in names})
+
+    @property
+    def numbers(self) -> int:
+        """Row numbers given out; a short batch leaves some unused."""
+        return len(self.batches) * self.batch_rows
+
+    @property
+    def rows(self) -> int:
+        return sum(rows for rows, _ in self.batches)
+
+    def batch_names(self) -> list[str]:
+        return [f"{batch:05}" for batch in range(len(self.batches))]
+
+    def digests(self) -> dict[str, str]:
+        found = {f"manifest/{name}.parquet": self.batches[i][1] for i, name in enumerate(self.batch_names())}
+        return found | {path: digest for path, (_, digest) in zip(self.removed_files(), self.removed, strict=True)}
+
+    def removed_files(self) -> list[str]:
+        return [f"removed/{number:05}.parquet" for number in range(len(self.removed))]
+
+    def table(self, batch: int, columns: list[str] | None = None) -> pa.Table:
+        """row, key, uri, bytes, stamp of one batch."""
+        return files.read_table(self.root / f"manifest/{batch:05}.parquet", columns)
+
+    def all(self, columns: list[str]) -> pa.Table:
+        """The chosen columns of every row that was ever there, by row number."""
+        schema = pa.schema([("row", pa.int64()), ("key", pa.string()), ("uri", pa.string()), ("bytes", pa.int64()), ("stamp", pa.string())])
+        empty = pa.schema([schema.field(name) for name in columns]).empty_table()
+        return pa.concat_tables([empty, *(self.table(batch, columns) for batch in range(len(self.batches)))])
+
+    def dead(self) -> np.ndarray:
+        """Row numbers of removed rows, ascending."""
+        parts = [files.read_table(self.root / path)["row"].to_numpy() for path in self.removed_files()]
+        return np.sort(np.concatenate([np.empty(0, np.int64), *parts]))
+
+    def live(self) -> np.ndarray:
+        """(numbers,) booleans: rows that exist and are not removed."""
+        alive = np.zeros(self.numbers, bool)
+        for batch, (rows, _) in enumerate(self.batches):
+            alive[batch * self.batch_rows : batch * self.batch_rows + rows] = True
+        alive[self.dead()] = False
+        return alive
+
+    def key_rank(self) -> np.ndarray:
+        """(numbers,) place of each row's key among all keys; unused numbers come last. A changed row shares its key
+        with the dead row that it replaces; between these the older one comes first."""
+        table = self.all(["row", "key"])
+        order = pa.compute.sort_indices(table, [("key", "ascending"), ("row", "ascending")]).to_numpy()
+        rank = np.full(self.numbers, self.numbers, np.int64)
+        rank[table["row"].to_numpy()[order]] = np.arange(len(order))
+        return rank

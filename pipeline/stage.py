@@ -1,0 +1,137 @@
+"""Stages, units, and the one mechanism behind resume, caching and the increment: a receipt with a fingerprint.
+
+A unit reads files of the run and writes only its own; its receipt is written last. The fingerprint hashes all that its
+result depends on: the settings that the stage declares, the digests of the files that the unit reads, the version of
+the stage's output. A unit whose receipt has the fingerprint of now is done. Nothing else is looked at.
+"""
+
+import shutil
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipeline import files
+
+if TYPE_CHECKING:
+    from pipeline.run import Run
+
+Counts = dict[str, int | float]
+
+
+@dataclass(frozen=True)
+class Unit:
+    """The least piece of work that is done, retried and resumed. Paths are relative to the run folder."""
+
+    name: str
+    reads: tuple[str, ...]
+    writes: tuple[str, ...]
+    salt: str = ""  # what else the result depends on
+    accepts: tuple[str, ...] = ()  # salts under which an existing result still serves
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One step of the flow. `work` must not depend on anything that the fingerprint does not cover."""
+
+    name: str
+    settings: tuple[str, ...]  # "section.key" of the configuration
+    units: Callable[["Run"], list[Unit]]
+    work: Callable[["Run", Unit], Counts]
+    version: int = 1
+
+
+@dataclass(frozen=True)
+class Receipt:
+    unit: str
+    fingerprint: str
+    outputs: dict[str, tuple[str, int]]  # path: digest, bytes
+    counts: Counts
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Failure:
+    unit: str
+    error: str
+    traceback: str
+    fatal: bool = False  # every other unit would fail alike
+
+
+def fingerprint(
+    stage: Stage, unit: Unit, settings: dict[str, Any], digests: dict[str, str], salt: str
+) -> str | None:
+    """None when a file that the unit reads has not been made."""
+    if any(path not in digests for path in unit.reads):
+        return None
+    return files.digest_of(
+        [stage.name, stage.version, settings, [[p, digests[p]] for p in unit.reads], list(unit.writes), salt]
+    )
+
+
+class Receipts:
+    """The receipts of a stage: one file for each unit that ran lately, one index for all of a finished stage."""
+
+    def __init__(self, root: Path, stage: str) -> None:
+        self.root = root
+        self.folder = root / "receipts" / stage
+        self.index = root / "receipts" / f"{stage}.json"
+        found = files.read_json(self.index) if self.index.exists() else {}
+        for path in sorted(self.folder.glob("*.json")) if self.folder.exists() else []:
+            found[path.stem] = files.read_json(path)
+        self.by_unit = {name: _receipt(value) for name, value in found.items()}
+
+    def current(self, unit: Unit, mark: str | None) -> Receipt | None:
+        """The receipt of this unit if it has the fingerprint `mark` and its files are there in their full length."""
+        receipt = self.by_unit.get(unit.name)
+        if receipt is None or receipt.fingerprint != mark:
+            return None
+        for path, (_, size) in receipt.outputs.items():
+            file = self.root / path
+            if not file.exists() or file.stat().st_size != size:
+                return None
+        return receipt
+
+    def add(self, receipt: Receipt) -> None:
+        self.by_unit[receipt.unit] = receipt
+
+    def fold(self, units: list[Unit]) -> None:
+        """One index instead of a file per unit."""
+        wanted = {unit.name for unit in units} & self.by_unit.keys()
+        if self.folder.exists() or wanted != self.by_unit.keys():
+            files.write_json(self.index, {name: asdict(self.by_unit[name]) for name in sorted(wanted)})
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _receipt(value: dict[str, Any]) -> Receipt:
+    outputs = {path: (digest, size) for path, (digest, size) in value.pop("outputs").items()}
+    return Receipt(outputs=outputs, **value)
+
+
+def execute(run: "Run", stage: Stage, unit: Unit, mark: str) -> Receipt | Failure:
+    """Does one unit, in whatever process this is. The receipt is written after all that the unit wrote."""
+    retries = run.config.workers.retries
+    started = time.perf_counter()
+    failed = run.path / "failures" / stage.name / f"{unit.name}.txt"
+    for left in range(retries, -1, -1):
+        try:
+            counts = stage.work(run, unit)
+            outputs = {p: (files.digest(run.path / p), (run.path / p).stat().st_size) for p in unit.writes}
+            receipt = Receipt(unit.name, mark, outputs, counts, round(time.perf_counter() - started, 3))
+            files.write_json(run.path / "receipts" / stage.name / f"{unit.name}.json", asdict(receipt))
+            failed.unlink(missing_ok=True)
+            return receipt
+        except Exception as error:
+            # No space left, read-only file system, quota: trying again, or going on, would only waste the work.
+            fatal = isinstance(error, OSError) and error.errno in (28, 30, 122)
+            failure = Failure(unit.name, f"{type(error).__name__}: {error}", traceback.format_exc(), fatal)
+            if fatal or not left:
+                break
+    try:
+        files.write(failed, failure.traceback.encode("utf-8", "backslashreplace"))
+    except OSError:
+        if not failure.fatal:
+            raise
+    return failure

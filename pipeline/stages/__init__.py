@@ -1,0 +1,12 @@
+"""The flow, in this order. `scan` comes before: it looks at the world and so runs every time."""
+
+from pipeline.stage import Stage
+from pipeline.stages.cluster import CLUSTER
+from pipeline.stages.duplicates import DUPLICATES
+from pipeline.stages.embed import EMBED
+from pipeline.stages.match import MATCH
+from pipeline.stages.outliers import OUTLIERS
+from pipeline.stages.pairs import PAIRS
+from pipeline.stages.report import REPORT
+
+FLOW: list[Stage] = [EMBED, CLUSTER, PAIRS, MATCH, DUPLICATES, OUTLIERS, REPORT]

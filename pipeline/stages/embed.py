@@ -1,0 +1,193 @@
+"""embed: every image read once. Its vector goes to the store; its status, digests and statistics to images/."""
+
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import xxhash
+
+from pipeline import descriptors, files, images, sources, store
+from pipeline.backend import describe
+from pipeline.run import Run
+from pipeline.stage import Counts, Stage, Unit
+
+IMAGES = pa.schema(
+    [
+        ("row", pa.int64()),
+        ("status", pa.string()),
+        ("reason", pa.string()),
+        ("file_digest", pa.binary(16)),  # xxh3-128 of the bytes
+        ("pixel_digest", pa.binary(16)),  # of size and upright RGB pixels: equal for one picture in two containers
+        ("width", pa.int32()),
+        ("height", pa.int32()),
+        *((name, pa.float32()) for name in images.STATISTICS),
+    ]
+)
+GROUP = 16  # images that a thread takes at a time
+
+
+class Embedded(NamedTuple):
+    """One image after its thread is done with it."""
+
+    status: str
+    reason: str = ""
+    file_digest: bytes | None = None
+    pixel_digest: bytes | None = None
+    width: int | None = None
+    height: int | None = None
+    statistics: tuple[float | None, ...] = (None,) * len(images.STATISTICS)
+    prepared: np.ndarray | None = None
+
+
+def units(run: Run) -> list[Unit]:
+    manifest = run.manifest
+    _prepare_store(run, len(manifest.batches))
+    salt = descriptors.weights_salt(run.config.embed.weights) if run.config.embed.model else ""
+    return [
+        Unit(
+            name,
+            (f"manifest/{name}.parquet",),
+            (f"images/{name}.parquet", *store.files_of(run.descriptor, batch)),
+            salt=f"{run.descriptor} {salt}",
+        )
+        for batch, name in enumerate(manifest.batch_names())
+    ]
+
+
+def work(run: Run, unit: Unit) -> Counts:
+    batch, manifest = int(unit.name), run.manifest
+    table = manifest.table(batch)
+    if run.descriptor == "vectors":
+        rows, vectors = _given(run, table)
+    else:
+        rows, vectors = _images(run, table)
+    status = np.zeros(manifest.batch_rows, np.uint8)
+    status[: len(rows)] = [images.STATUSES.index(row.status) for row in rows]
+    shard = np.zeros((manifest.batch_rows, vectors.shape[1]), np.float16)
+    shard[: len(rows)] = vectors
+    store.write(run.path, run.descriptor, batch, shard, status)
+    files.write_table(run.path / unit.writes[0], _table(table["row"], rows))
+    return {"rows": len(rows), "bytes": pa.compute.sum(table["bytes"]).as_py() or 0, **Counter(r.status for r in rows)}
+
+
+def _prepare_store(run: Run, batches: int) -> None:
+    backend, attributes = run.backend, describe(run.backend)
+    if run.descriptor == "vectors":
+        dim = sources.open_vectors(run.config.source).shape[1]
+        attributes |= {"model": "given", "metric": "cosine"}
+    else:
+        descriptor = descriptors.load(run.config, backend)
+        dim, attributes = descriptor.dim, attributes | descriptor.attributes
+    store.prepare(run.path, run.descriptor, batches, run.config.run.batch_rows, dim, attributes)
+
+
+def _images(run: Run, table: pa.Table) -> tuple[list[Embedded], np.ndarray]:
+    """Reading and decoding run ahead in threads while this one embeds, in the order of the rows."""
+    descriptor = descriptors.load(run.config, run.backend)
+    size = run.config.embed.batch_size
+    rows: list[Embedded] = []
+    vectors = np.zeros((len(table), descriptor.dim), np.float16)
+    waiting: list[int] = []
+    batch: np.ndarray | None = None
+
+    def flush() -> None:
+        if waiting and batch is not None:
+            batch[len(waiting) :] = 0  # one shape for all
+            vectors[waiting] = descriptor.embed(batch)[: len(waiting)]
+            waiting.clear()
+
+    for row in _decoded(run, table, descriptor.prepare):
+        if row.prepared is not None:
+            if batch is None:
+                batch = np.zeros((size, *row.prepared.shape), row.prepared.dtype)
+            batch[len(waiting)] = row.prepared
+            waiting.append(len(rows))
+        rows.append(row._replace(prepared=None))
+        if len(waiting) == size:
+            flush()
+    flush()
+    return rows, vectors
+
+
+def _decoded(run: Run, table: pa.Table, prepare: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Iterator[Embedded]:
+    """The rows in order. What is in flight is bounded in bytes and in rows."""
+    uris, sizes = table["uri"].to_pylist(), np.maximum(table["bytes"].to_numpy(), 1)
+    limit = run.config.embed.read_ahead_mb << 20
+    inflight: deque[tuple[Future[list[Embedded]], int]] = deque()
+    held, depth = 0, 4 * run.threads + 2 * run.config.embed.batch_size // GROUP
+    with ThreadPoolExecutor(run.threads + 1) as pool:
+        at = 0
+        while at < len(uris) or inflight:
+            while at < len(uris) and len(inflight) < depth:
+                within = np.searchsorted(np.cumsum(sizes[at : at + GROUP]), limit - held, side="right")
+                take = int(max(within, 0 if inflight else 1))
+                if not take:
+                    break
+                cost = int(sizes[at : at + take].sum())
+                part = uris[at : at + take]
+                inflight.append((pool.submit(lambda p: [_one(run, uri, prepare) for uri in p], part), cost))
+                held, at = held + cost, at + take
+            group, cost = inflight.popleft()
+            yield from group.result()
+            held -= cost
+
+
+def _one(run: Run, uri: str, prepare: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Embedded:
+    try:
+        data = sources.read(run.config.source, uri)
+    except OSError as error:
+        return Embedded("unreadable", f"cannot be read: {error.strerror}")
+    digest = xxhash.xxh3_128_digest(data)
+    image = images.decode(data, run.config.embed.max_pixels)
+    if image.pixels is None:
+        return Embedded(image.status, image.reason, digest, None, image.width or None, image.height or None)
+    state = xxhash.xxh3_128(f"{image.width} {image.height}".encode())
+    state.update(image.pixels)
+    grey = images.luma(images.reduce(image.pixels))
+    return Embedded(
+        image.status,
+        image.reason,
+        digest,
+        state.digest(),
+        image.width,
+        image.height,
+        images.statistics(grey),
+        prepare(image.pixels, grey),
+    )
+
+
+def _given(run: Run, table: pa.Table) -> tuple[list[Embedded], np.ndarray]:
+    """Rows of a .npy file, at unit length."""
+    array = sources.open_vectors(run.config.source)
+    given = np.asarray(array[[int(uri) for uri in table["uri"].to_pylist()]])
+    wide = given.astype(np.float64)
+    finite = np.isfinite(wide).all(axis=1)
+    wide[~finite] = 0
+    largest = np.abs(wide).max(axis=1, keepdims=True)
+    wide /= np.where(largest > 0, largest, 1)  # squares of what is left neither overflow nor vanish
+    length = np.linalg.norm(wide, axis=1, keepdims=True)
+    vectors = (wide / np.where(length > 0, length, 1)).astype(np.float16)
+    digests = [xxhash.xxh3_128_digest(row) for row in np.ascontiguousarray(given)]
+    rows = [
+        Embedded("ok", "", digest, digest) if ok else Embedded("not_finite", "holds NaN or infinity", digest)
+        for digest, ok in zip(digests, finite, strict=True)
+    ]
+    return rows, vectors
+
+
+def _table(numbers: pa.ChunkedArray, rows: list[Embedded]) -> pa.Table:
+    plain = [list(column) for column in zip(*(row[:6] for row in rows), strict=True)] or [[]] * 6
+    statistics = [list(column) for column in zip(*(row.statistics for row in rows), strict=True)] or [[]] * 4
+    columns = [numbers.combine_chunks(), *plain, *statistics]
+    return pa.table([pa.array(c, f.type) for c, f in zip(columns, IMAGES, strict=True)], IMAGES)
+
+
+EMBED = Stage(
+    "embed",
+    ("embed.descriptor", "embed.model", "embed.precision", "embed.max_pixels"),
+    units,
+    work,
+)

@@ -1,0 +1,190 @@
+"""pairs: one pass over each pair of blocks, for all who need pairs.
+
+Equal vectors of a block are one node with a weight; a node is called by the row number of its first row. A unit writes,
+as files pairs/<A>-<B>.*:
+    near.parquet    the pairs of nodes at or above the duplicates' threshold
+    links.npz       what density clustering needs of the unit: counts, a forest of core nodes, the other edges
+    neighbours.npz  the most similar nodes of each node
+    classes.npz     A = B only: the node of each row
+
+Removed rows. A unit leaves out the rows that are dead when it runs. A row that dies later is taken out of the results
+where they are read, which is exact as long as the row's node was no core in this unit and next to none: then every
+edge of it is written down. Otherwise the unit runs again (`accepts` below; `sensitive` in links.npz).
+"""
+
+from collections.abc import Iterator
+from itertools import combinations_with_replacement
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+import kernels
+from pipeline import files, images, store
+from pipeline.descriptors import near_similarity
+from pipeline.run import Run
+from pipeline.stage import Counts, Stage, Unit
+
+
+def units(run: Run) -> list[Unit]:
+    manifest = run.manifest
+    dead = manifest.dead()
+    found = []
+    for a, b in combinations_with_replacement(range(len(manifest.blocks)), 2):
+        batches = manifest.blocks[a] if a == b else manifest.blocks[a] + manifest.blocks[b]
+        name = f"{a:05}-{b:05}"
+        own = ["near.parquet", "links.npz", "neighbours.npz", *(["classes.npz"] if a == b else [])]
+        here = dead[np.isin(dead // manifest.batch_rows, batches)]
+        before = _left_out(run.path / f"pairs/{name}.links.npz", here)
+        found.append(
+            Unit(
+                name,
+                tuple(
+                    path
+                    for batch in batches
+                    for path in (f"manifest/{batch:05}.parquet", *store.files_of(run.descriptor, batch))
+                ),
+                tuple(f"pairs/{name}.{file}" for file in own),
+                salt=_salt(run, here),
+                accepts=() if before is None else (_salt(run, before),),
+            )
+        )
+    return found
+
+
+def _salt(run: Run, left_out: np.ndarray) -> str:
+    return f"{near_similarity(run.config, run.descriptor)} {files.digest_of(left_out.tolist())}"
+
+
+def _left_out(links: Path, dead: np.ndarray) -> np.ndarray | None:
+    """The rows that the existing result left out, if what has died since does it no harm."""
+    if not len(dead) or not links.exists():
+        return None
+    with np.load(links) as arrays:
+        before = arrays["left_out"]
+        return None if np.isin(arrays["sensitive"], np.setdiff1d(dead, before)).any() else before
+
+
+def nodes_of(run: Run, block: int, left_out: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """The nodes of a block in the order of their keys: vectors (n, d), rows (n,), weights (n,); and for each usable row
+    of the block, left out or not: its number and the row of its node. Nodes without a row left are not there."""
+    manifest = run.manifest
+    batches = manifest.blocks[block]
+    vectors, status = store.read(run.path, run.descriptor, batches)
+    usable = np.flatnonzero(np.isin(status, images.USABLE) & vectors.any(axis=1))
+    rows = usable + batches[0] * manifest.batch_rows
+    first, place = kernels.distinct(vectors[usable])
+    lives = ~np.isin(rows, left_out)
+    weights = np.bincount(place[lives], minlength=len(first))
+    order = _by_key(run, batches, rows, place, lives, len(first))
+    order = order[weights[order] > 0]
+    return vectors[usable[first[order]]], rows[first[order]], weights[order], rows, rows[first[place]]
+
+
+def _by_key(
+    run: Run, batches: tuple[int, ...], rows: np.ndarray, place: np.ndarray, lives: np.ndarray, nodes: int
+) -> np.ndarray:
+    """The nodes in the order of the least key among their living rows."""
+    table = pa.concat_tables([run.manifest.table(batch, ["row", "key"]) for batch in batches])
+    by_key = table["row"].to_numpy()[pa.compute.sort_indices(table["key"]).to_numpy()]
+    rank = np.empty(len(batches) * run.manifest.batch_rows, np.int64)
+    rank[by_key - batches[0] * run.manifest.batch_rows] = np.arange(len(by_key))
+    least = np.full(nodes, len(rank), np.int64)
+    np.minimum.at(least, place[lives], rank[rows[lives] - batches[0] * run.manifest.batch_rows])
+    return np.argsort(least, kind="stable")
+
+
+def work(run: Run, unit: Unit) -> Counts:
+    a, b = blocks_of(unit.name)
+    manifest, settings = run.manifest, run.config
+    batches = manifest.blocks[a] + (() if a == b else manifest.blocks[b])
+    dead = manifest.dead()
+    left_out = dead[np.isin(dead // manifest.batch_rows, batches)]
+    sides = [nodes_of(run, block, left_out) for block in ([a] if a == b else [a, b])]
+    rows, weights = (np.concatenate([side[part] for side in sides]) for part in (1, 2))
+    joined = kernels.join(
+        sides[0][0],
+        None if a == b else sides[1][0],
+        weights=weights,
+        cluster=settings.cluster.similarity if settings.cluster.method == "dbscan" else None,
+        min_samples=settings.cluster.min_samples,
+        near=near_similarity(settings, run.descriptor),
+        near_limit=settings.duplicates.max_pairs,
+        k=settings.outliers.neighbours,
+    )
+    members, node_of = (np.concatenate([side[part] for side in sides]) for part in (3, 4))
+    out = [run.path / path for path in unit.writes]
+    i, j, similarity = joined.near
+    truncated = joined.near_total > settings.duplicates.max_pairs
+    files.write_table(out[0], pa.table({"i": rows[i], "j": rows[j], "similarity": similarity}))
+    i, j, similarity = joined.edges
+    files.write_arrays(
+        out[1],
+        nodes=rows,
+        counts=joined.counts,
+        forest=rows[joined.forest],
+        edges=np.column_stack([rows[i], rows[j]]),
+        similarity=similarity,
+        left_out=left_out,
+        sensitive=members[np.isin(node_of, rows[_next_to_core(joined)])],
+    )
+    files.write_arrays(
+        out[2], nodes=rows, index=joined.neighbours.astype(np.int32), similarity=joined.similarity
+    )
+    if a == b:
+        files.write_arrays(out[3], rows=members, nodes=node_of)
+    return {
+        "nodes": len(rows),
+        "near": len(joined.near[0]),
+        "near_dropped": joined.near_total - len(joined.near[0]),
+        "truncated": int(truncated),
+        "edges": len(i),
+        "forest": len(joined.forest),
+    }
+
+
+def _next_to_core(joined: kernels.Joined) -> np.ndarray:
+    i, j, _ = joined.edges
+    near = joined.core.copy()
+    near[i[joined.core[j]]] = True
+    near[j[joined.core[i]]] = True
+    return near
+
+
+def blocks_of(name: str) -> tuple[int, int]:
+    a, _, b = name.partition("-")
+    return int(a), int(b)
+
+
+def each(run: Run, file: str) -> Iterator[tuple[str, Path]]:
+    """Name and path of one kind of file of every unit."""
+    for a, b in combinations_with_replacement(range(len(run.manifest.blocks)), 2):
+        if a == b or file != "classes.npz":
+            yield f"{a:05}-{b:05}", run.path / f"pairs/{a:05}-{b:05}.{file}"
+
+
+def paths(run: Run, *kinds: str) -> tuple[str, ...]:
+    return tuple(str(path.relative_to(run.path)) for kind in kinds for _, path in each(run, kind))
+
+
+def node_of_rows(run: Run) -> np.ndarray:
+    """(numbers,) the node of each row; -1 for rows that have no direction to compare: unreadable or zero."""
+    node = np.full(run.manifest.numbers, -1, np.int64)
+    for _, path in each(run, "classes.npz"):
+        arrays = files.read_arrays(path)
+        node[arrays["rows"]] = arrays["nodes"]
+    return node
+
+
+PAIRS = Stage(
+    "pairs",
+    (
+        "cluster.method",
+        "cluster.similarity",
+        "cluster.min_samples",
+        "duplicates.max_pairs",
+        "outliers.neighbours",
+    ),
+    units,
+    work,
+)

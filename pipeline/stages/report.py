@@ -1,0 +1,146 @@
+"""report: what was found, for people (report/index.html, one file that needs no network) and programs (report.json)."""
+
+import base64
+from collections.abc import Iterable
+from typing import Any
+
+import cv2
+import jinja2
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline import files, images, sources
+from pipeline.descriptors import near_similarity
+from pipeline.run import Run
+from pipeline.stage import Counts, Receipts, Stage, Unit
+
+GROUPS, MEMBERS, SINGLES, BROKEN = 60, 8, 48, 200  # shown at most; the tables hold all
+THUMBNAIL = 128  # pixels of the longer side
+
+
+def units(run: Run) -> list[Unit]:
+    manifest = run.manifest
+    tables = tuple(f"{name}.parquet" for name in ("labels", "clusters", "duplicates", "outliers", "images"))
+    reads = (*tables, *(f"manifest/{name}.parquet" for name in manifest.batch_names()), *manifest.removed_files())
+    return [Unit("all", reads, ("report/report.json", "report/index.html"), near_salt(run))]
+
+
+def near_salt(run: Run) -> str:
+    return f"{near_similarity(run.config, run.descriptor)} {_truncated(run)}"
+
+
+def work(run: Run, unit: Unit) -> Counts:
+    tables = {name: files.read_table(run.path / f"{name}.parquet") for name in ("labels", "duplicates", "outliers", "images")}
+    found = summary(run, tables)
+    files.write_json(run.path / unit.writes[0], found)
+    page = _page(run, tables, found)
+    files.write(run.path / unit.writes[1], page.encode("utf-8", "backslashreplace"))
+    return {"rows": found["rows"]["live"]}
+
+
+def summary(run: Run, tables: dict[str, pa.Table]) -> dict[str, Any]:
+    """The numbers of report.json. Raises RuntimeError if a stage has lost a row, or made one up."""
+    manifest = run.manifest
+    live = manifest.rows - len(manifest.dead())
+    for name in ("labels", "outliers", "images"):
+        if len(tables[name]) != live:
+            raise RuntimeError(f"{name}.parquet has {len(tables[name])} rows, the manifest {live}")
+    status = {name: count for name, count in _counts(tables["images"]["status"]).items() if count}
+    duplicates, cluster = tables["duplicates"], tables["labels"]["cluster"].to_numpy()
+    levels = _counts(tables["outliers"]["level"])
+    kinds = _counts(duplicates["kind"])
+    return {
+        "source": run.config.source.path,
+        "descriptor": run.descriptor,
+        "rows": {"ever": manifest.rows, "removed": len(manifest.dead()), "live": live, "status": status},
+        "clusters": {"count": int(cluster.max(initial=-1)) + 1, "rows": int((cluster >= 0).sum()), "noise": int((cluster < 0).sum())},
+        "duplicates": {
+            "similarity": near_similarity(run.config, run.descriptor),
+            "groups": kinds.get("kept", 0),
+            "redundant": len(duplicates) - kinds.get("kept", 0),
+            **{kind: kinds.get(kind, 0) for kind in ("exact", "pixels", "near")},
+            "units_with_pairs_dropped": _truncated(run),
+        },
+        "outliers": {name: levels.get(name, 0) for name in ("outlier", "potential")},
+    }
+
+
+def _counts(column: pa.ChunkedArray) -> dict[str, int]:
+    return {entry["values"]: entry["counts"] for entry in pc.value_counts(column).to_pylist()}
+
+
+def _truncated(run: Run) -> int:
+    """Pair units that passed duplicates.max_pairs and so kept only the best pairs of each row."""
+    return sum(int(receipt.counts["truncated"]) for receipt in Receipts(run.path, "pairs").by_unit.values())
+
+
+def _page(run: Run, tables: dict[str, pa.Table], found: dict[str, Any]) -> str:
+    groups, outliers = _groups(tables["duplicates"]), _outliers(tables["outliers"])
+    clusters, broken = _clusters(tables["labels"]), _broken(tables["images"])
+    shown = {row["row"] for group in [*groups, *clusters] for row in group["rows"]} | {row["row"] for row in outliers}
+    environment = jinja2.Environment(loader=jinja2.PackageLoader("pipeline", "stages"), autoescape=True)
+    return environment.get_template("report.html.jinja").render(
+        found=found, groups=groups, outliers=outliers, clusters=clusters, broken=broken, pictures=_pictures(run, shown)
+    )
+
+
+def _groups(duplicates: pa.Table) -> list[dict[str, Any]]:
+    """The largest groups, with their first members; the kept one comes first."""
+    number = duplicates["group"].to_numpy()
+    size = np.bincount(number) if len(number) else np.empty(0, np.int64)
+    starts = np.searchsorted(number, np.arange(len(size)))
+    order = np.argsort(-size, kind="stable")[:GROUPS]
+    return [{"size": int(size[g]), "rows": duplicates.slice(starts[g], min(size[g], MEMBERS)).to_pylist()} for g in order]
+
+
+def _outliers(outliers: pa.Table) -> list[dict[str, Any]]:
+    marked = outliers.filter(pc.not_equal(outliers["level"], "none"))
+    return marked.sort_by([("score", "descending"), ("key", "ascending")]).slice(0, SINGLES).to_pylist()
+
+
+def _clusters(labels: pa.Table) -> list[dict[str, Any]]:
+    cluster = labels["cluster"].to_numpy()
+    size = np.bincount(cluster[cluster >= 0])
+    order = np.argsort(-size, kind="stable")[: GROUPS // 2]
+    members = [np.flatnonzero(cluster == c)[:MEMBERS] for c in order]
+    return [
+        {"number": int(c), "size": int(size[c]), "rows": labels.take(pa.array(m)).to_pylist()}
+        for c, m in zip(order, members, strict=True)
+    ]
+
+
+def _broken(table: pa.Table) -> list[dict[str, Any]]:
+    return table.filter(pc.not_equal(table["status"], "ok")).select(["key", "status", "reason"]).slice(0, BROKEN).to_pylist()
+
+
+def _pictures(run: Run, rows: Iterable[int]) -> dict[int, str]:
+    """Thumbnails as data URIs, by row number. An image that has vanished since has none."""
+    if run.descriptor == "vectors":
+        return {}
+    pictures = {}
+    manifest = run.manifest
+    wanted = sorted(rows)
+    for batch in sorted({row // manifest.batch_rows for row in wanted}):
+        uris = manifest.table(batch, ["uri"])["uri"]
+        for row in (row for row in wanted if row // manifest.batch_rows == batch):
+            try:
+                data = sources.read(run.config.source, uris[row % manifest.batch_rows].as_py())
+            except OSError:
+                continue
+            pixels = images.decode(data, run.config.embed.max_pixels).pixels
+            if pixels is not None:
+                pictures[row] = _thumbnail(pixels)
+    return pictures
+
+
+def _thumbnail(pixels: np.ndarray) -> str:
+    height, width = pixels.shape[:2]
+    scale = min(1.0, THUMBNAIL / max(height, width))
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+    encoded = cv2.imencode(".jpg", cv2.cvtColor(small, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 80])[1]
+    return "data:image/jpeg;base64," + base64.b64encode(encoded.tobytes()).decode()
+
+
+REPORT = Stage("report", ("source.path",), units, work)

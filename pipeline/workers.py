@@ -1,0 +1,115 @@
+"""Who does the units: this process, a local Dask cluster, or one that is already there."""
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal
+
+from pipeline.config import ConfigError
+from pipeline.stage import Failure, Receipt, Stage, Unit, execute
+
+if TYPE_CHECKING:
+    from pipeline.run import Run
+
+Farm = Callable[[Stage, list[tuple[Unit, str]]], Iterable[Receipt | Failure]]
+
+
+@contextmanager
+def farm(run: "Run") -> Iterator[Farm]:
+    """A function that does units (each with its fingerprint) and yields what became of them, in any order."""
+    kind = run.config.workers.kind
+    if kind == "inline":
+        yield lambda stage, units: (execute(run, stage, unit, mark) for unit, mark in units)
+    elif kind == "local":
+        with _local(run) as cluster, _client(cluster) as client:
+            yield _Remote(client, run, max(1, run.threads // len(cluster.workers)))
+    else:
+        with _client(_address(run)) as client:
+            client.wait_for_workers(1, timeout=300)
+            yield _Remote(client, run, run.threads)
+
+
+@contextmanager
+def _local(run: "Run") -> Iterator[Any]:
+    options: dict[str, Any] = {"n_workers": run.config.workers.n, "threads_per_worker": 1, "dashboard_address": None}
+    if run.device == "gpu":
+        # Results are small host values: nothing to spill. rmm_async with cupy: one pool, given back between units.
+        from dask_cuda import LocalCUDACluster
+
+        with LocalCUDACluster(
+            **options, protocol="tcp", device_memory_limit=0, rmm_async=True, rmm_allocator_external_lib_list=["cupy"]
+        ) as cluster:
+            yield cluster
+    else:
+        from distributed import LocalCluster
+
+        options["n_workers"] = options["n_workers"] or run.threads
+        with LocalCluster(**options, host="127.0.0.1", memory_limit=0) as cluster:
+            yield cluster
+
+
+def _address(run: "Run") -> dict[str, str]:
+    """What Client takes to find a scheduler that is already there."""
+    file = run.config.workers.scheduler_file
+    if file is not None:
+        return {"scheduler_file": file}
+    address = os.environ.get("DASK_SCHEDULER_ADDRESS")
+    if address is None:
+        raise ConfigError("workers.kind is attach: give --scheduler-file or set DASK_SCHEDULER_ADDRESS")
+    return {"address": address}
+
+
+def _client(target: Any) -> Any:
+    from distributed import Client
+
+    try:
+        return Client(**target, timeout=30) if isinstance(target, dict) else Client(target)
+    except (OSError, TimeoutError, ValueError) as error:
+        raise ConfigError(f"cannot reach the Dask scheduler {target}: {error}") from None
+
+
+class _Remote:
+    """Units on Dask workers. Their names and small counts travel, nothing else."""
+
+    def __init__(self, client: Any, run: "Run", threads: int) -> None:
+        self.client, self.run, self.threads = client, run, threads
+
+    def __call__(self, stage: Stage, units: list[tuple[Unit, str]]) -> Iterator[Receipt | Failure]:
+        from distributed import as_completed
+
+        run = self.run
+        futures = self.client.map(
+            _execute,
+            [replace(unit, reads=(), accepts=()) for unit, _ in units],
+            [mark for _, mark in units],
+            stage=stage.name,
+            path=str(run.path),
+            device=run.device,
+            threads=self.threads,
+            pure=False,
+        )
+        names = {future.key: unit.name for future, (unit, _) in zip(futures, units, strict=True)}
+        for future in as_completed(futures):
+            if future.status == "finished":
+                yield future.result()
+            else:  # the worker died under it, more often than Dask allows
+                error = future.exception()
+                yield Failure(names[future.key], f"{type(error).__name__}: {error}", str(error))
+        self.client.run(_release, run.device)
+
+
+def _execute(
+    unit: Unit, mark: str, *, stage: str, path: str, device: Literal["cpu", "gpu"], threads: int
+) -> Receipt | Failure:
+    from pipeline.run import Run
+    from pipeline.stages import FLOW
+
+    return execute(Run.open(path, device, threads), next(s for s in FLOW if s.name == stage), unit, mark)
+
+
+def _release(device: str) -> None:
+    """Between stages a worker gives its memory back: stages never need what the one before kept."""
+    from pipeline import backend
+
+    (backend.gpu() if device == "gpu" else backend.cpu()).release()

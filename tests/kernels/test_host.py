@@ -1,0 +1,146 @@
+"""join against a brute force in float64, in every regime: sparse and dense tiles, ties, copies, zero rows, two sides."""
+
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+from hypothesis import given, settings
+
+import kernels
+from kernels import host
+
+
+def brute(x, split, weights, cluster, min_samples, near, k):
+    n = len(x)
+    wide = x.astype(np.float64)
+    squares = (wide * wide).sum(1)
+    scale = np.sqrt(np.outer(squares, squares))
+    s = np.minimum(np.divide(wide @ wide.T, scale, out=np.zeros_like(scale), where=scale > 0), 1)
+    allowed = ~np.eye(n, dtype=bool)
+    if split:
+        side = np.arange(n) < split
+        allowed = side[:, None] != side
+    hit = (s >= cluster) & allowed
+    counts = hit @ weights + (0 if split else weights)
+    core = (counts + (weights if split else 0)) >= min_samples
+    upper = np.triu(np.ones((n, n), bool), 1) & allowed
+    near_pairs = set(zip(*np.nonzero((s >= near) & upper), strict=True))
+    single = np.where(allowed, s.astype(np.float32), -np.inf)
+    order = np.lexsort((np.broadcast_to(np.arange(n), (n, n)), -single), axis=1)[:, :k]
+    best = np.take_along_axis(single, order, 1)
+    return s, hit & upper, counts, core, near_pairs, np.where(best > -np.inf, order, -1), best
+
+
+def vectors(rng, n, d, spread, copies, zeros):
+    centres = rng.normal(size=(max(1, n // 12), d))
+    x = centres[rng.integers(len(centres), size=n)] + spread * rng.normal(size=(n, d))
+    x /= np.linalg.norm(x, axis=1, keepdims=True)
+    for _ in range(copies if n else 0):
+        x[rng.integers(n)] = x[rng.integers(n)]
+    x[rng.integers(n, size=zeros) if n else []] = 0
+    return x.astype(np.float16)
+
+
+def check(x, split, weights, cluster, min_samples, near, k):
+    a, b = (x, None) if not split else (x[:split], x[split:])
+    got = kernels.join(a, b, weights=weights, cluster=cluster, min_samples=min_samples, near=near, k=k)
+    s, hit, counts, core, near_pairs, index, best = brute(x, split, weights, cluster, min_samples, near, k)
+    np.testing.assert_array_equal(got.counts, counts)
+    np.testing.assert_array_equal(got.core, core)
+    i, j, v = got.near
+    assert len(i) == got.near_total == len(near_pairs)
+    assert set(zip(i, j, strict=True)) == near_pairs
+    np.testing.assert_array_equal(v, s[i, j])
+    both = core[:, None] & core
+    n = len(x)
+    np.testing.assert_array_equal(
+        kernels.components(n, *got.forest.T), kernels.components(n, *np.nonzero(hit & both))
+    )
+    assert len(got.forest) == n - kernels.components(n, *got.forest.T).max(initial=-1) - 1
+    i, j, v = got.edges
+    assert list(zip(i, j, strict=True)) == list(zip(*np.nonzero(hit & ~both), strict=True))
+    np.testing.assert_array_equal(v, s[i, j])
+    if k:
+        kk = index.shape[1]
+        np.testing.assert_array_equal(got.neighbours[:, :kk], index)
+        np.testing.assert_array_equal(got.similarity[:, :kk], best)
+        assert (got.neighbours[:, kk:] == -1).all()
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    n=st.integers(0, 150),
+    d=st.integers(1, 40),
+    spread=st.sampled_from([0.001, 0.05, 0.3, 2.0]),
+    copies=st.integers(0, 20),
+    zeros=st.integers(0, 3),
+    cut=st.floats(0, 1),
+    tile=st.sampled_from([(8, 16), (16, 16), (32, 64)]),
+    cluster=st.sampled_from([0.3, 0.8, 0.95, 1.0]),
+    near=st.sampled_from([0.5, 0.9, 1.0]),
+    min_samples=st.integers(1, 8),
+    k=st.integers(0, 12),
+)
+def test_join_equals_brute_force(seed, n, d, spread, copies, zeros, cut, tile, cluster, near, min_samples, k):
+    rng = np.random.default_rng(seed)
+    x = vectors(rng, n, d, spread, copies, zeros)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(host, "ROWS", tile[0])
+        patch.setattr(host, "COLUMNS", tile[1])
+        check(x, round(cut * n) if cut > 0.3 else 0, rng.integers(1, 4, size=n), cluster, min_samples, near, k)
+
+
+def test_full_size_tiles():
+    rng = np.random.default_rng(0)
+    check(vectors(rng, 2300, 63, 0.1, 100, 2), 0, np.ones(2300, np.int64), 0.9, 5, 0.8, 10)
+    check(vectors(rng, 2300, 63, 0.3, 100, 2), 1100, np.ones(2300, np.int64), 0.9, 5, 0.8, 10)
+
+
+def test_a_pair_just_at_the_threshold_counts_and_one_just_below_does_not():
+    x = vectors(np.random.default_rng(1), 400, 48, 0.2, 0, 0)
+    i, j = np.triu_indices(400, 1)
+    s = kernels.similarity(x, x, i, j)
+    for threshold in np.sort(s)[-2000::97]:
+        if threshold > 0:
+            got = kernels.join(x, near=float(threshold))
+            assert got.near_total == np.count_nonzero(s >= threshold)
+            above = kernels.join(x, near=float(np.nextafter(threshold, 2)))
+            assert above.near_total == np.count_nonzero(s > threshold)
+
+
+def test_dot_products_of_stored_vectors_do_not_depend_on_the_order_of_summation():
+    rng = np.random.default_rng(2)
+    x = vectors(rng, 64, 512, 1.0, 0, 0)
+    order = rng.permutation(512)
+    i, j = np.triu_indices(64, 1)
+    shuffled = x[:, order]
+    np.testing.assert_array_equal(kernels.similarity(x, x, i, j), kernels.similarity(shuffled, shuffled, i, j))
+
+
+def test_copies_are_exactly_one():
+    x = vectors(np.random.default_rng(3), 200, 63, 1.0, 0, 0)
+    i = np.arange(200)
+    assert (kernels.similarity(x, x.copy(), i, i) == 1.0).all()
+
+
+def test_beyond_the_limit_the_best_and_the_first_pair_of_each_row_are_kept():
+    rng = np.random.default_rng(4)
+    x = vectors(rng, 300, 8, 0.001, 0, 0)
+    full = kernels.join(x, near=0.9, k=4)
+    cut = kernels.join(x, near=0.9, k=4, near_limit=1000)
+    assert cut.near_total == full.near_total > 1000
+    pairs = set(zip(*cut.near[:2], strict=True))
+    assert pairs < set(zip(*full.near[:2], strict=True))
+    for node in range(300):
+        best = full.neighbours[node][full.similarity[node] >= 0.9]
+        assert all((min(node, o), max(node, o)) in pairs for o in best)
+        partners = [i + j - node for i, j in zip(*full.near[:2], strict=True) if node in (i, j)]
+        assert not partners or (min(node, min(partners)), max(node, min(partners))) in pairs
+
+
+def test_distinct():
+    x = np.array([[1, 2], [3, 4], [1, 2], [0, 0], [3, 4]], np.float16)
+    first, inverse = kernels.distinct(x)
+    assert first.tolist() == [0, 1, 3]
+    assert inverse.tolist() == [0, 1, 0, 2, 1]
+    assert [len(v) for v in kernels.distinct(x[:0])] == [0, 0]
