@@ -1,9 +1,10 @@
 """Exact pairwise kernels in NumPy: the specification that every faster kernel has to meet.
 
-The similarity of two rows is `x.y / sqrt(|x|^2 |y|^2)` in float64 over the stored values, at most 1, and 0 where a row
-is zero. Rows are float16 vectors of about unit length: their products are multiples of 2^-48 and the sums stay near 1, so
-float64 holds every dot product exactly, in whatever order it is summed. That is what makes the answers independent of
-tiles, batches and workers. Tiles are screened in float32; what the rounding error leaves open is computed in float64.
+The similarity of two rows is `x.y / sqrt(|x|^2 |y|^2)` in float64 over the stored values, at most 1, and 0 where a
+row is zero. Rows are float16 vectors of about unit length: their products are multiples of 2^-48 and the sums stay near
+1, so float64 holds every dot product exactly, in whatever order it is summed. That is what makes the answers
+independent of tiles, batches and workers. Tiles are screened in float32; what rounding leaves open is computed in
+float64.
 """
 
 from collections.abc import Iterator
@@ -15,8 +16,8 @@ from numpy.typing import NDArray
 from kernels.graph import components, spanning_forest
 
 ROWS, COLUMNS = 1024, 2048
-# A tile in which more than 1/64 of the pairs matter is computed in float64 as a whole instead of pair by pair.
-DENSE = 64
+# A tile in which more than 1/32 of the pairs matter is computed in float64 as a whole instead of pair by pair.
+DENSE = 32
 # Rows converted to float64 at a time: the copies stay in the cache.
 CHUNK = 4096
 
@@ -28,7 +29,7 @@ Pairs = tuple[Index, Index, NDArray[np.float64]]
 class Joined(NamedTuple):
     """What one pass over the pairs of a block (or of two) found. Nodes: the rows of `a`, then the rows of `b`."""
 
-    counts: NDArray[np.int64]  # (n,) weight of the neighbours at or above `cluster`; a self join counts the row itself
+    counts: NDArray[np.int64]  # (n,) weight of the neighbours at or above `cluster`; in a self join with the row's own
     core: NDArray[np.bool_]  # (n,) whether the neighbours seen here, and the row itself, reach min_samples
     forest: Index  # (m, 2) spanning forest of the pairs of core nodes
     edges: Pairs  # every other pair at or above `cluster`: i, j, similarity
@@ -66,7 +67,7 @@ def _divide(dot: NDArray[np.float64], squares: NDArray[np.float64]) -> NDArray[n
 
 
 def distinct(x: Floats) -> tuple[Index, Index]:
-    """Equal rows of x (n, d) collapsed: (m,) the first row of each set, ascending, and (n,) which of these each row is."""
+    """Equal rows of x (n, d) collapsed: (m,) the first row of each set, ascending, and (n,) which of these each is."""
     bits = np.ascontiguousarray(x)
     keys = bits.view(np.dtype((np.void, bits.dtype.itemsize * bits.shape[1])))[:, 0] if len(x) else np.empty(0)
     _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
@@ -91,7 +92,7 @@ def join(
 
     cluster, near: thresholds in (0, 1]; None leaves that question out. weights: (n,) how many equal rows each node
     stands for. near_limit: above this many near pairs only the k best of each node, and its first, are kept.
-    Memory: O(nodes * k + near_limit) and 1/64 of the pairs at most.
+    Memory: O(nodes * k + near_limit) and 1/32 of the pairs at most.
     """
     nodes = a if b is None else np.concatenate([a, b])
     n, split = len(nodes), 0 if b is None else len(a)
@@ -117,8 +118,7 @@ def join(
                 dense.append((rows, columns))
             if near is not None:
                 mask = exact >= near
-                found = int(np.count_nonzero(mask))
-                near_total += found
+                near_total += int(np.count_nonzero(mask))
                 if near_total <= near_limit:
                     dense_near.append(_pairs_of(rows, columns, exact, mask))
                 _first_hits(first, rows, columns, mask)
@@ -126,29 +126,27 @@ def join(
         i, j = at // tile.shape[1] + rows.start, at % tile.shape[1] + columns.start
         s = tiles.similarity(i, j)
         best.from_pairs(i, j, s)
-        i, j, s = (v[s >= low] for v in (i, j, s))
-        hits.append((i, j, s))
+        hits.append(_at_least(low, (i, j, s)))
         if near is not None:
             near_total += int(np.count_nonzero(s >= near))
 
-    i, j, s = _concatenate(hits)
+    sparse = _concatenate(hits)
     forest, edges, core = np.empty((0, 2), np.int64), _nothing(), np.zeros(n, bool)
     if cluster is not None:
-        ci, cj, cs = (v[s >= cluster] for v in (i, j, s))
-        counts += _weigh(n, ci, cj, weight)
+        found = _at_least(cluster, sparse)
+        counts += _weigh(n, found[0], found[1], weight)
         if b is None:
             counts += weight
             core = counts >= min_samples
         else:
             core = counts + weight >= min_samples
-        forest, edges = _links(tiles, dense, core, ci, cj, cs, cluster)
+        forest, edges = _links(tiles, dense, core, found, cluster)
     pairs = _nothing()
     if near is not None:
-        i, j, s = (v[s >= near] for v in (i, j, s))
-        pairs = _concatenate([(i, j, s), *dense_near])
+        pairs = _concatenate([_at_least(near, sparse), *dense_near])
         if near_total > near_limit:
-            np.minimum.at(first, i, j)
-            np.minimum.at(first, j, i)
+            np.minimum.at(first, pairs[0], pairs[1])
+            np.minimum.at(first, pairs[1], pairs[0])
             pairs = best.pairs(nodes, near, first)
     return Joined(counts, core, forest, edges, pairs, near_total, best.index, best.similarity)
 
@@ -163,8 +161,8 @@ class _Tiles:
         norms = np.sqrt(self.squares)[:, None]
         self.unit = np.divide(wide, norms, out=wide, where=norms > 0, casting="unsafe")
         # |float32 dot product of two rounded unit vectors - the exact similarity|, for any order of summation: one
-        # rounding per factor and d roundings of sums whose terms add up to at most 1 (Higham, "Accuracy and Stability of
-        # Numerical Algorithms", 2nd ed., section 3.1), with room for the second-order terms.
+        # rounding per factor and d roundings of sums whose terms add up to at most 1 (Higham, "Accuracy and Stability
+        # of Numerical Algorithms", 2nd ed., section 3.1), with room for the second-order terms.
         self.slack = (nodes.shape[1] + 8) * 2.0**-24
         self.lower = np.tri(ROWS, ROWS, dtype=bool)
 
@@ -223,9 +221,9 @@ class _Best:
 
     def from_pairs(self, i: Index, j: Index, s: NDArray[np.float64]) -> None:
         if self.k:
-            s = s.astype(np.float32)
-            self._merge(j, i, s)
-            self._merge(i, j, s)
+            single = s.astype(np.float32)
+            self._merge(j, i, single)
+            self._merge(i, j, single)
 
     def from_tile(self, rows: slice, columns: slice, tile: NDArray[np.float64]) -> None:
         if self.k:
@@ -264,11 +262,13 @@ class _Best:
 
 
 def _kth(tile: NDArray[np.float32], k: int) -> NDArray[np.float32]:
-    """A lower bound of the k-th largest value of each row: the least of the maxima of k groups of columns."""
-    width = tile.shape[1] // k
+    """A lower bound of the k-th largest value of each row, and close to it: the k-th largest of the maxima of 4 k
+    groups of columns."""
+    width = tile.shape[1] // (4 * k)
     if width == 0:
         return np.full(len(tile), -np.inf, np.float32)
-    return np.min([tile[:, at * width : (at + 1) * width].max(axis=1) for at in range(k)], axis=0)
+    maxima = np.stack([tile[:, at * width : (at + 1) * width].max(axis=1) for at in range(4 * k)], axis=1)
+    return np.partition(maxima, 3 * k, axis=1)[:, 3 * k]
 
 
 def _top(values: NDArray[np.float32], k: int, above: NDArray[np.float32]) -> NDArray[np.bool_]:
@@ -287,6 +287,12 @@ def _nothing() -> Pairs:
 def _concatenate(parts: list[Pairs]) -> Pairs:
     i, j, s = zip(*parts, strict=True)
     return np.concatenate(i), np.concatenate(j), np.concatenate(s)
+
+
+def _at_least(threshold: float, pairs: Pairs) -> Pairs:
+    i, j, s = pairs
+    use = s >= threshold
+    return i[use], j[use], s[use]
 
 
 def _pairs_of(rows: slice, columns: slice, tile: NDArray[np.float64], mask: NDArray[np.bool_]) -> Pairs:
@@ -309,14 +315,13 @@ def _links(
     tiles: _Tiles,
     dense: list[tuple[slice, slice]],
     core: NDArray[np.bool_],
-    i: Index,
-    j: Index,
-    s: NDArray[np.float64],
+    pairs: Pairs,
     threshold: float,
 ) -> tuple[Index, Pairs]:
-    """Forest and other edges of the pairs (i, j, s) and of those in the dense tiles, which are computed again: only now
+    """Forest and other edges of the pairs and of those in the dense tiles, which are computed again: only now
     is it known which nodes are core, and their pairs are too many to keep."""
     n = len(core)
+    i, j, s = pairs
     both = core[i] & core[j]
     forest = spanning_forest(n, i[both], j[both])
     edges = [(i[~both], j[~both], s[~both])]

@@ -1,7 +1,7 @@
 """Pixsieve: audits image datasets for duplicates, outliers and clusters.
 
-    from pipeline import Config, run
-    summary = run(Config.load("photos/", out="runs/photos"))
+from pipeline import Config, run
+summary = run(Config.load("photos/", out="runs/photos"))
 """
 
 from pipeline.config import Config, ConfigError

@@ -16,7 +16,9 @@ log = logging.getLogger("pixsieve")
 
 # Rows are (n, d) float16 of about unit length; labels (n,), -1 is noise.
 Dbscan = Callable[[np.ndarray, float, int], tuple[np.ndarray, np.ndarray]]  # similarity, min_samples: labels, core
-Hdbscan = Callable[[np.ndarray, int, int], tuple[np.ndarray, np.ndarray]]  # min_cluster_size, min_samples: labels, strength
+Hdbscan = Callable[
+    [np.ndarray, int, int], tuple[np.ndarray, np.ndarray]
+]  # min_cluster_size, min_samples: labels, strength
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ def _why_no_gpu() -> str | None:
             return "cupy sees no CUDA device"
         import cuml  # noqa: F401
     except ImportError as error:
-        return f"a CUDA device is there, but not the GPU packages: {error}; install the extra cu13, cu12 or environment.yml"
+        return f"a CUDA device is there, but not the GPU packages: {error}; see the README"
     return None
 
 
@@ -69,7 +71,12 @@ def cpu() -> Backend:
     from pipeline.clusterers.hdbscan import hdbscan
 
     return Backend(
-        "cpu", "cpu", False, dbscan, lambda x, size, samples: hdbscan(unit(x), size, samples), _collect,
+        "cpu",
+        "cpu",
+        False,
+        dbscan,
+        lambda x, size, samples: hdbscan(unit(x), size, samples),
+        _collect,
         {"torch": torch.__version__},
     )
 
@@ -87,7 +94,7 @@ def gpu() -> Backend:
         core = np.zeros(len(x), bool)
         if not len(x):
             return np.empty(0, np.int64), core
-        # cuML's own estimate counts on 80 % of the device's memory, whoever else uses it; and it must get its fixed part.
+        # cuML's own estimate counts on 80 % of the device's memory, whoever else uses it; it must get its fixed part.
         budget = max(64, len(x) * 16 // 2**20 + 1, cupy.cuda.runtime.memGetInfo()[0] // 2**22)
         # On unit vectors |x - y|^2 = 2 - 2 x.y; cuML wants eps > 0.
         eps = max(float(np.sqrt(2 - 2 * similarity)), 1e-6)

@@ -11,19 +11,31 @@ from pipeline import progress
 from pipeline.config import Config, ConfigError
 
 app = typer.Typer(
-    name="pixsieve", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+    name="pixsieve",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
     help="Audits image datasets: exact and near duplicates, outliers, clusters, unreadable files.",
 )
-Settings = Annotated[Optional[list[str]], typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Overrides one value; may be repeated.")]  # noqa: UP045
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Overrides one value; may be repeated."),
+]
 
 
 @app.command("run")
 def run_(
-    source: Annotated[str, typer.Argument(help="A folder of images, a .npy file of vectors, or a configuration (.yaml).")],
-    out: Annotated[Optional[Path], typer.Option(help="The run folder; running again continues it. Default: runs/NAME.")] = None,  # noqa: UP045
+    source: Annotated[
+        str, typer.Argument(help="A folder of images, a .npy file of vectors, or a configuration (.yaml).")
+    ],
+    out: Annotated[
+        Path | None, typer.Option(help="The run folder; running again continues it. Default: runs/NAME.")
+    ] = None,
     set_: Settings = None,
     until: Annotated[Optional[str], typer.Option(metavar="STAGE", help="Stop after this stage.")] = None,  # noqa: UP045
-    scheduler_file: Annotated[Optional[Path], typer.Option(help="Work on the Dask cluster of this scheduler file.")] = None,  # noqa: UP045
+    scheduler_file: Annotated[
+        Path | None, typer.Option(help="Work on the Dask cluster of this scheduler file.")
+    ] = None,
 ) -> None:
     """Audits a source: finds duplicates, outliers and clusters, and writes tables and a report into the run folder."""
     settings = list(set_ or [])

@@ -59,7 +59,9 @@ KeepRule = Literal["resolution", "bytes", "key"]
 class Duplicates(Section):
     similarity: Similarity | None = None  # null: the descriptor's own tested constant
     keep: list[KeepRule] = ["resolution", "bytes", "key"]
-    max_pairs: Positive = 5_000_000  # of one pair unit; above it only the best of each row are kept, and the report says so
+    max_pairs: Positive = (
+        5_000_000  # of one pair unit; above it only the best of each row are kept, and the report says so
+    )
 
 
 class Outliers(Section):
@@ -101,10 +103,7 @@ class Config(Section):
         value in YAML. Raises ConfigError.
         """
         path = Path(source)
-        if path.suffix in (".yaml", ".yml"):
-            tree = _read(path)
-        else:
-            tree = {"source": {"path": str(source)}}
+        tree = _read(path) if path.suffix in (".yaml", ".yml") else {"source": {"path": str(source)}}
         for setting in settings or []:
             _set(tree, setting)
         if out is not None:

@@ -1,4 +1,4 @@
-"""Bytes of an image file to RGB pixels and a status. Nothing here raises for a bad image, and nothing is read or written."""
+"""Bytes of an image file to RGB pixels and a status. Nothing here raises for a bad image, or reads or writes."""
 
 import io
 import threading
@@ -77,7 +77,9 @@ def reduce(pixels: np.ndarray) -> np.ndarray:
     scale = REDUCED / max(width, height)
     if scale >= 1:
         return pixels
-    return cv2.resize(pixels, (max(1, round(width * scale)), max(1, round(height * scale))), interpolation=cv2.INTER_AREA)
+    return cv2.resize(
+        pixels, (max(1, round(width * scale)), max(1, round(height * scale))), interpolation=cv2.INTER_AREA
+    )
 
 
 def luma(pixels: np.ndarray) -> np.ndarray:
@@ -90,7 +92,7 @@ STATISTICS = ("brightness", "contrast", "sharpness", "entropy")
 
 def statistics(grey: np.ndarray) -> tuple[float, float, float, float]:
     """Of a reduced luma image: mean and standard deviation over 255, variance of the Laplacian (Pech-Pacheco et al.,
-    "Diatom autofocusing in brightfield microscopy", ICPR 2000, section 2) over 255^2, entropy of the histogram in bits."""
+    "Diatom autofocusing in brightfield microscopy", ICPR 2000) over 255^2, entropy of the histogram in bits."""
     mean, deviation = cv2.meanStdDev(grey)
     _, edges = cv2.meanStdDev(cv2.Laplacian(grey, cv2.CV_16S))
     share = cv2.calcHist([grey], [0], None, [256], [0, 256]).ravel() / grey.size
@@ -106,7 +108,7 @@ def _check(width: int, height: int, max_pixels: int) -> AbstractContextManager[o
     return _one_large if width * height > LARGE else nullcontext()
 
 
-# -- JPEG ----------------------------------------------------------------------------------------------------------------
+# -- JPEG ------------------------------------------------------------------------------------------------------------
 
 
 def _jpeg(data: bytes, max_pixels: int) -> tuple[np.ndarray, str]:
@@ -167,7 +169,7 @@ def _upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
     return pixels
 
 
-# -- PNG -----------------------------------------------------------------------------------------------------------------
+# -- PNG -------------------------------------------------------------------------------------------------------------
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -203,7 +205,7 @@ def _png(data: bytes, max_pixels: int) -> tuple[np.ndarray, str]:
         return _upright(pixels, _exif_orientation(exif)), ""
 
 
-# -- everything else -----------------------------------------------------------------------------------------------------
+# -- everything else -------------------------------------------------------------------------------------------------
 
 
 def _pillow(data: bytes, max_pixels: int, objection: str = "") -> tuple[np.ndarray, str]:
@@ -247,7 +249,7 @@ def _rgb(image: Image.Image) -> np.ndarray:
 
 
 def _scale(image: Image.Image) -> tuple[float, float] | None:
-    """(low, factor) that bring a mode with more than 8 bits to 0..255; Pillow's own conversion would clip it to white."""
+    """(low, factor) that bring a mode with more than 8 bits to 0..255; Pillow's own conversion clips it to white."""
     if image.mode.startswith("I;16"):
         return 0.0, 1 / 256
     if image.mode in ("I", "F"):

@@ -67,7 +67,15 @@ class Manifest:
 
     def all(self, columns: list[str]) -> pa.Table:
         """The chosen columns of every row that was ever there, by row number."""
-        schema = pa.schema([("row", pa.int64()), ("key", pa.string()), ("uri", pa.string()), ("bytes", pa.int64()), ("stamp", pa.string())])
+        schema = pa.schema(
+            [
+                ("row", pa.int64()),
+                ("key", pa.string()),
+                ("uri", pa.string()),
+                ("bytes", pa.int64()),
+                ("stamp", pa.string()),
+            ]
+        )
         empty = pa.schema([schema.field(name) for name in columns]).empty_table()
         return pa.concat_tables([empty, *(self.table(batch, columns) for batch in range(len(self.batches)))])
 

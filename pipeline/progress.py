@@ -37,7 +37,7 @@ def logging_to(folder: Path) -> Iterator[None]:
 
 
 class _Handler(logging.FileHandler):
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
+    def handleError(self, record: logging.LogRecord) -> None:
         """A log that cannot be written (a full disk) must not bury the error that matters."""
         if not isinstance(sys.exc_info()[1], OSError):
             super().handleError(record)
@@ -130,11 +130,15 @@ def status(folder: Path) -> list[str]:
 
     run = Run.open(folder)
     manifest = run.manifest
-    lines = [f"{run.path}: {manifest.rows:,} rows ever, {len(manifest.dead()):,} removed, {len(manifest.blocks)} blocks"]
+    lines = [
+        f"{run.path}: {manifest.rows:,} rows ever, {len(manifest.dead()):,} removed, {len(manifest.blocks)} blocks"
+    ]
     for stage in FLOW:
         receipts = Receipts(run.path, stage.name).by_unit.values()
         failed = len(list((run.path / "failures" / stage.name).glob("*.txt")))
         seconds = sum(receipt.seconds for receipt in receipts)
-        lines.append(f"{stage.name:<10} {len(receipts)} units done in {seconds:.1f} s" + (f", {failed} failed" if failed else ""))
+        lines.append(
+            f"{stage.name:<10} {len(receipts)} units done in {seconds:.1f} s" + (f", {failed} failed" if failed else "")
+        )
     report = run.path / "report/report.json"
     return lines + (found(files.read_json(report)) if report.exists() else [])

@@ -19,7 +19,7 @@ LISTING = pa.schema([("key", pa.string()), ("uri", pa.string()), ("bytes", pa.in
 
 
 def kind(source: Source) -> str:
-    """"folder" or "vectors"; ConfigError if the path is neither."""
+    """ "folder" or "vectors"; ConfigError if the path is neither."""
     path = Path(source.path)
     if not path.exists():
         raise ConfigError(f"source.path: {path} does not exist")
@@ -36,7 +36,9 @@ def listing(source: Source, leave_out: Path) -> pa.Table:
     if kind(source) == "vectors":
         return _vector_rows(open_vectors(source))
     rows = sorted(_folder_rows(Path(source.path), _matcher(source.pattern), leave_out))
-    return pa.table([pa.array(column, field.type) for column, field in zip(_columns(rows), LISTING, strict=True)], LISTING)
+    return pa.table(
+        [pa.array(column, field.type) for column, field in zip(_columns(rows), LISTING, strict=True)], LISTING
+    )
 
 
 def read(source: Source, uri: str) -> bytes:
@@ -53,7 +55,9 @@ def open_vectors(source: Source) -> np.ndarray:
     except (OSError, ValueError) as error:
         raise ConfigError(f"source.path: cannot read vectors from {source.path}: {error}") from None
     if array.ndim != 2 or not np.issubdtype(array.dtype, np.floating) or array.shape[1] == 0:
-        raise ConfigError(f"source.path: {source.path} holds {array.dtype} {array.shape}; wanted: floats of shape (n, d)")
+        raise ConfigError(
+            f"source.path: {source.path} holds {array.dtype} {array.shape}; wanted: floats of shape (n, d)"
+        )
     return array
 
 
@@ -67,7 +71,7 @@ def _columns(rows: list[tuple[str, str, int, str]]) -> list[list[object]]:
 
 
 def _folder_rows(root: Path, wanted: re.Pattern[str], leave_out: Path) -> Iterator[tuple[str, str, int, str]]:
-    skip = os.path.realpath(leave_out)
+    skip = os.fsencode(leave_out.resolve())
     # Each folder travels with the folders above it, so that a link back to one of them ends there.
     todo: list[tuple[bytes, frozenset[tuple[int, int]]]] = [(b"", frozenset())]
     base = os.fsencode(root)
@@ -75,23 +79,24 @@ def _folder_rows(root: Path, wanted: re.Pattern[str], leave_out: Path) -> Iterat
         folder, above = todo.pop()
         place = os.path.join(base, folder)  # noqa: PTH118
         try:
-            info = os.stat(place)  # noqa: PTH116
+            info_here = os.stat(place)  # noqa: PTH116
             entries = list(os.scandir(place))
         except OSError as error:
             raise ConfigError(
                 f"cannot list the folder {os.fsdecode(place)}: {error.strerror}; its images would be taken for removed"
             ) from None
-        here = above | {(info.st_dev, info.st_ino)}
+        here = above | {(info_here.st_dev, info_here.st_ino)}
         for entry in entries:
             if entry.name.startswith(b"."):
                 continue
             path = os.path.join(folder, entry.name)  # noqa: PTH118
+            info: os.stat_result | None
             try:
                 info = entry.stat()
             except OSError:  # a dangling link, a loop of links: a row that will be reported as unreadable
                 info = None
             if info is not None and stat.S_ISDIR(info.st_mode):
-                if (info.st_dev, info.st_ino) not in here and os.path.realpath(os.path.join(place, entry.name)) != os.fsencode(skip):  # noqa: E501, PTH118
+                if (info.st_dev, info.st_ino) not in here and os.path.realpath(entry.path) != skip:
                     todo.append((path, here))
             elif (info is None or stat.S_ISREG(info.st_mode)) and wanted.fullmatch(os.fsdecode(path)):
                 size, stamp = (info.st_size, str(info.st_mtime_ns)) if info else (0, "dangling")
@@ -112,4 +117,6 @@ def _vector_rows(array: np.ndarray) -> pa.Table:
         stamps += [xxhash.xxh3_64_hexdigest(row) for row in rows]
     names = np.arange(len(array)).astype(str)
     sizes = np.full(len(array), array.dtype.itemsize * array.shape[1])
-    return pa.table([pa.array(names), pa.array(names), pa.array(sizes), pa.array(stamps, pa.string())], LISTING).sort_by("key")
+    return pa.table(
+        [pa.array(names), pa.array(names), pa.array(sizes), pa.array(stamps, pa.string())], LISTING
+    ).sort_by("key")

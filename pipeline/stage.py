@@ -60,9 +60,7 @@ class Failure:
     fatal: bool = False  # every other unit would fail alike
 
 
-def fingerprint(
-    stage: Stage, unit: Unit, settings: dict[str, Any], digests: dict[str, str], salt: str
-) -> str | None:
+def fingerprint(stage: Stage, unit: Unit, settings: dict[str, Any], digests: dict[str, str], salt: str) -> str | None:
     """None when a file that the unit reads has not been made."""
     if any(path not in digests for path in unit.reads):
         return None

@@ -45,7 +45,8 @@ def prepare(root: Path, descriptor: str, batches: int, batch_rows: int, dim: int
         )
     if group["vectors"].shape[1] != dim:
         raise ConfigError(
-            f"{root} holds vectors of {group['vectors'].shape[1]} dimensions, the source gives {dim}; start a new run folder"
+            f"{root} holds vectors of {group['vectors'].shape[1]} dimensions, the source gives {dim};"
+            " start a new run folder"
         )
     group.update_attributes(attributes)
     for name in ("vectors", "status"):

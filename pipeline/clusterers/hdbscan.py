@@ -6,7 +6,7 @@ import kernels
 
 
 def hdbscan(x: np.ndarray, min_cluster_size: int, min_samples: int) -> tuple[np.ndarray, np.ndarray]:
-    """Labels (n,) and the strength of each membership in [0, 1]. x: (n, d) float32 of unit length; distances Euclidean."""
+    """Labels (n,) and the strength of each membership in [0, 1]. x: (n, d) float32, unit length; Euclidean."""
     from sklearn.cluster import HDBSCAN
 
     if len(x) < max(min_cluster_size, min_samples, 2):

@@ -22,7 +22,9 @@ NEAR_ELSE = 0.95
 class Descriptor:
     name: str
     dim: int
-    prepare: Callable[[np.ndarray, np.ndarray], np.ndarray]  # pixels (h, w, 3), reduced luma -> one array of fixed shape
+    prepare: Callable[
+        [np.ndarray, np.ndarray], np.ndarray
+    ]  # pixels (h, w, 3), reduced luma -> one array of fixed shape
     embed: Callable[[np.ndarray], np.ndarray]  # (n, ...) prepared -> (n, dim) float16, unit length or zero
     attributes: dict[str, Any]
 

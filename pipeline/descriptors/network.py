@@ -1,4 +1,4 @@
-"""Any torchvision classification network by name: the features before its classifier, with its own preset transforms."""
+"""Any torchvision classification network by name: the features before its classifier, its own preset transforms."""
 
 import difflib
 from collections.abc import Callable
@@ -45,7 +45,8 @@ def load(name: str, weights: str | None, precision: str, device: str) -> Network
             model = models.get_model(name, weights=preset)
         except OSError as error:
             raise ConfigError(
-                f"the weights of {name} cannot be downloaded ({error}); fetch {preset.url} and set embed.weights to the file"
+                f"the weights of {name} cannot be downloaded ({error}); fetch {preset.url}"
+                " and set embed.weights to the file"
             ) from None
     _behead(model)
     model.eval().to(device)

@@ -37,8 +37,8 @@ def work(run: Run, unit: Unit) -> Counts:
 
 
 def representatives(x: np.ndarray, labels: np.ndarray, rows: np.ndarray) -> dict[str, np.ndarray]:
-    """For each label: `size`, `mean` (of the unit vectors, float32), `row` of the medoid (the member most similar to the
-    mean, the first of equals) and `radius`, the least similarity of a member to the medoid."""
+    """For each label: `size`, `mean` (of the unit vectors, float32), `row` of the medoid (the member most similar to
+    the mean, the first of equals) and `radius`, the least similarity of a member to the medoid."""
     members = np.flatnonzero(labels >= 0)
     members = members[np.argsort(labels[members], kind="stable")]
     starts = np.searchsorted(labels[members], np.arange(labels.max(initial=-1) + 1))

@@ -1,8 +1,8 @@
 """duplicates: groups of equal and of similar images, each member checked against the one that is kept.
 
 Rows with equal pixels or equal vectors are one item. Items are ranked by the keep policy; an item is kept unless a
-better-ranked kept one is similar to it (so no group hangs together by a chain only), and joins the kept one that it is
-most similar to, ties by rank.
+better-ranked kept one is similar to it (so no group hangs together by a chain only), and then joins the one of these
+that it is most similar to, ties by rank.
 """
 
 import numpy as np
@@ -45,7 +45,10 @@ def work(run: Run, unit: Unit) -> Counts:
 
     i, j, similarity = _item_pairs(run, item_of_node)
     kept = kernels.leaders(item_rank, i, j)
-    leader = kernels.attach(kept, i, j, similarity, item_rank)
+    upward = kept[
+        np.where(item_rank[i] < item_rank[j], i, j)
+    ]  # what is kept is better than all that stands back for it
+    leader = kernels.attach(kept, i[upward], j[upward], similarity[upward], item_rank)
     own = np.where(kept, np.arange(len(kept)), leader)
     similar = _similarity_to(own, i, j, similarity)
 
@@ -81,7 +84,10 @@ def read_images(run: Run, columns: list[str]) -> pa.Table:
 
     empty = pa.schema([IMAGES.field(name) for name in columns]).empty_table()
     return pa.concat_tables(
-        [empty, *(files.read_table(run.path / f"images/{name}.parquet", columns) for name in run.manifest.batch_names())]
+        [
+            empty,
+            *(files.read_table(run.path / f"images/{name}.parquet", columns) for name in run.manifest.batch_names()),
+        ]
     )
 
 

@@ -145,7 +145,7 @@ def _one(run: Run, uri: str, prepare: Callable[[np.ndarray, np.ndarray], np.ndar
     if image.pixels is None:
         return Embedded(image.status, image.reason, digest, None, image.width or None, image.height or None)
     state = xxhash.xxh3_128(f"{image.width} {image.height}".encode())
-    state.update(image.pixels)
+    state.update(image.pixels.data)
     grey = images.luma(images.reduce(image.pixels))
     return Embedded(
         image.status,
@@ -164,7 +164,7 @@ def _given(run: Run, table: pa.Table) -> tuple[list[Embedded], np.ndarray]:
     array = sources.open_vectors(run.config.source)
     given = np.asarray(array[[int(uri) for uri in table["uri"].to_pylist()]])
     wide = given.astype(np.float64)
-    finite = np.isfinite(wide).all(axis=1)
+    finite = np.asarray(np.isfinite(wide).all(axis=1))
     wide[~finite] = 0
     largest = np.abs(wide).max(axis=1, keepdims=True)
     wide /= np.where(largest > 0, largest, 1)  # squares of what is left neither overflow nor vanish

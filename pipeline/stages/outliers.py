@@ -146,8 +146,8 @@ def _vectors(run: Run, block: int, rows: np.ndarray) -> np.ndarray:
 def _distances(
     index: np.ndarray, similarity: np.ndarray, nodes: _Nodes, node: np.ndarray, rows: np.ndarray, k: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Mean distance of each row to its k nearest other rows, as many as there are, and the nearest row (-1: none). A row
-    without direction is at sqrt(2) from all."""
+    """Mean distance of each row to its k nearest other rows, as many as there are, and the nearest row (-1: none). A
+    row without direction is at sqrt(2) from all."""
     own = nodes.rows
     copies = nodes.weight[own] - 1
     weights = np.where(index[own] >= 0, nodes.weight[index[own]], 0)

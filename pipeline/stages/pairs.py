@@ -65,7 +65,9 @@ def _left_out(links: Path, dead: np.ndarray) -> np.ndarray | None:
         return None if np.isin(arrays["sensitive"], np.setdiff1d(dead, before)).any() else before
 
 
-def nodes_of(run: Run, block: int, left_out: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def nodes_of(
+    run: Run, block: int, left_out: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """The nodes of a block in the order of their keys: vectors (n, d), rows (n,), weights (n,); and for each usable row
     of the block, left out or not: its number and the row of its node. Nodes without a row left are not there."""
     manifest = run.manifest
@@ -128,9 +130,7 @@ def work(run: Run, unit: Unit) -> Counts:
         left_out=left_out,
         sensitive=members[np.isin(node_of, rows[_next_to_core(joined)])],
     )
-    files.write_arrays(
-        out[2], nodes=rows, index=joined.neighbours.astype(np.int32), similarity=joined.similarity
-    )
+    files.write_arrays(out[2], nodes=rows, index=joined.neighbours.astype(np.int32), similarity=joined.similarity)
     if a == b:
         files.write_arrays(out[3], rows=members, nodes=node_of)
     return {

@@ -31,7 +31,9 @@ def near_salt(run: Run) -> str:
 
 
 def work(run: Run, unit: Unit) -> Counts:
-    tables = {name: files.read_table(run.path / f"{name}.parquet") for name in ("labels", "duplicates", "outliers", "images")}
+    tables = {
+        name: files.read_table(run.path / f"{name}.parquet") for name in ("labels", "duplicates", "outliers", "images")
+    }
     found = summary(run, tables)
     files.write_json(run.path / unit.writes[0], found)
     page = _page(run, tables, found)
@@ -46,7 +48,8 @@ def summary(run: Run, tables: dict[str, pa.Table]) -> dict[str, Any]:
     for name in ("labels", "outliers", "images"):
         if len(tables[name]) != live:
             raise RuntimeError(f"{name}.parquet has {len(tables[name])} rows, the manifest {live}")
-    status = {name: count for name, count in _counts(tables["images"]["status"]).items() if count}
+    found = _counts(tables["images"]["status"])
+    status = {name: found[name] for name in images.STATUSES if name in found}
     duplicates, cluster = tables["duplicates"], tables["labels"]["cluster"].to_numpy()
     levels = _counts(tables["outliers"]["level"])
     kinds = _counts(duplicates["kind"])
@@ -54,7 +57,11 @@ def summary(run: Run, tables: dict[str, pa.Table]) -> dict[str, Any]:
         "source": run.config.source.path,
         "descriptor": run.descriptor,
         "rows": {"ever": manifest.rows, "removed": len(manifest.dead()), "live": live, "status": status},
-        "clusters": {"count": int(cluster.max(initial=-1)) + 1, "rows": int((cluster >= 0).sum()), "noise": int((cluster < 0).sum())},
+        "clusters": {
+            "count": int(cluster.max(initial=-1)) + 1,
+            "rows": int((cluster >= 0).sum()),
+            "noise": int((cluster < 0).sum()),
+        },
         "duplicates": {
             "similarity": near_similarity(run.config, run.descriptor),
             "groups": kinds.get("kept", 0),
@@ -91,7 +98,9 @@ def _groups(duplicates: pa.Table) -> list[dict[str, Any]]:
     size = np.bincount(number) if len(number) else np.empty(0, np.int64)
     starts = np.searchsorted(number, np.arange(len(size)))
     order = np.argsort(-size, kind="stable")[:GROUPS]
-    return [{"size": int(size[g]), "rows": duplicates.slice(starts[g], min(size[g], MEMBERS)).to_pylist()} for g in order]
+    return [
+        {"size": int(size[g]), "rows": duplicates.slice(starts[g], min(size[g], MEMBERS)).to_pylist()} for g in order
+    ]
 
 
 def _outliers(outliers: pa.Table) -> list[dict[str, Any]]:
@@ -111,7 +120,12 @@ def _clusters(labels: pa.Table) -> list[dict[str, Any]]:
 
 
 def _broken(table: pa.Table) -> list[dict[str, Any]]:
-    return table.filter(pc.not_equal(table["status"], "ok")).select(["key", "status", "reason"]).slice(0, BROKEN).to_pylist()
+    return (
+        table.filter(pc.not_equal(table["status"], "ok"))
+        .select(["key", "status", "reason"])
+        .slice(0, BROKEN)
+        .to_pylist()
+    )
 
 
 def _pictures(run: Run, rows: Iterable[int]) -> dict[int, str]:

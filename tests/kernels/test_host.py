@@ -1,4 +1,4 @@
-"""join against a brute force in float64, in every regime: sparse and dense tiles, ties, copies, zero rows, two sides."""
+"""join against a brute force in float64 in every regime: sparse and dense tiles, ties, copies, zero rows, two sides."""
 
 import hypothesis.strategies as st
 import numpy as np
@@ -52,9 +52,7 @@ def check(x, split, weights, cluster, min_samples, near, k):
     np.testing.assert_array_equal(v, s[i, j])
     both = core[:, None] & core
     n = len(x)
-    np.testing.assert_array_equal(
-        kernels.components(n, *got.forest.T), kernels.components(n, *np.nonzero(hit & both))
-    )
+    np.testing.assert_array_equal(kernels.components(n, *got.forest.T), kernels.components(n, *np.nonzero(hit & both)))
     assert len(got.forest) == n - kernels.components(n, *got.forest.T).max(initial=-1) - 1
     i, j, v = got.edges
     assert list(zip(i, j, strict=True)) == list(zip(*np.nonzero(hit & ~both), strict=True))

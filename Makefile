@@ -1,0 +1,42 @@
+# Everything is installed into .venv, at the versions of constraints.txt. PYTHON names the interpreter to make it with.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+IMAGES ?=
+RUN ?= runs/$(if $(IMAGES),$(notdir $(patsubst %/,%,$(IMAGES))),demo)
+
+.PHONY: run test test-slow test-gpu check clean
+
+run: $(VENV)/ready
+ifeq ($(IMAGES),)
+	test -d runs/demo-images || $(BIN)/pixsieve demo runs/demo-images
+	$(BIN)/pixsieve run runs/demo-images --out "$(RUN)"
+else
+	$(BIN)/pixsieve run "$(IMAGES)" --out "$(RUN)"
+endif
+
+test: $(VENV)/ready-test
+	$(BIN)/python -m pytest
+
+test-slow: $(VENV)/ready-test
+	$(BIN)/python -m pytest -m slow
+
+test-gpu:
+	python -m pytest -m gpu
+
+check: $(VENV)/ready-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+$(VENV)/ready: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
+	touch $@
+
+$(VENV)/ready-test: $(VENV)/ready
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[test]"
+	touch $@
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info
