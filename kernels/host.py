@@ -95,7 +95,7 @@ def join(
     Memory: O(nodes * k + near_limit) and 1/32 of the pairs at most.
     """
     nodes = a if b is None else np.concatenate([a, b])
-    n, split = len(nodes), 0 if b is None else len(a)
+    n, split = len(nodes), None if b is None else len(a)
     weight = np.ones(n, np.int64) if weights is None else weights
     low = min((t for t in (cluster, near) if t is not None), default=np.inf)
     tiles = _Tiles(nodes, split)
@@ -152,9 +152,9 @@ def join(
 
 
 class _Tiles:
-    """The tiles of similarities of the pairs (i, j), i < j, of nodes; between two sides when split > 0."""
+    """The tiles of similarities of the pairs i < j of nodes, or of those between the first `split` and the rest."""
 
-    def __init__(self, nodes: Floats, split: int) -> None:
+    def __init__(self, nodes: Floats, split: int | None) -> None:
         self.nodes, self.split = nodes, split
         wide = nodes.astype(np.float32)
         self.squares = _squares(nodes)
@@ -168,9 +168,10 @@ class _Tiles:
 
     def __iter__(self) -> Iterator[tuple[slice, slice, NDArray[np.float32]]]:
         n = len(self.nodes)
-        for top in range(0, self.split or n, ROWS):
-            rows = slice(top, min(top + ROWS, self.split or n))
-            for left in range(self.split or top, n, COLUMNS):
+        end = n if self.split is None else self.split
+        for top in range(0, end, ROWS):
+            rows = slice(top, min(top + ROWS, end))
+            for left in range(top if self.split is None else end, n, COLUMNS):
                 columns = slice(left, min(left + COLUMNS, n))
                 tile = self.unit[rows] @ self.unit[columns].T
                 if left == top:

@@ -133,7 +133,13 @@ class Config(Section):
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML in which a key given twice is an error instead of the last one winning."""
+    """YAML in which a key given twice is an error instead of the last one winning, and in which `off` is a word, as in
+    YAML 1.2, and not a boolean."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012 (as PyYAML declares it)
+        first: [(tag, form) for tag, form in forms if tag != "tag:yaml.org,2002:bool" or first in "tTfF"]
+        for first, forms in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
 
 
 def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:

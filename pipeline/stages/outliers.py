@@ -83,6 +83,7 @@ class _Nodes:
     """How many living rows each node has, and the least and the second least of them by key (-1: none)."""
 
     def __init__(self, node: np.ndarray, live: np.ndarray, rank: np.ndarray) -> None:
+        self.key_rank = rank
         rows = np.flatnonzero(live & (node >= 0))
         rows = rows[np.argsort(rank[rows])]
         self.weight = np.bincount(node[rows], minlength=len(node))
@@ -129,7 +130,8 @@ def _again(run: Run, wanted: np.ndarray, nodes: _Nodes, k: int) -> tuple[np.ndar
         inside = inside[np.argsort(nodes.rank[inside])]
         joined = kernels.join(vectors, _vectors(run, block, inside), k=k + 1)  # each finds itself, too
         other, others = joined.neighbours[: len(wanted)], joined.similarity[: len(wanted)].copy()
-        other = np.where(other >= 0, inside[other - len(wanted)] if len(inside) else -1, -1)
+        found = other >= 0
+        other[found] = inside[other[found] - len(wanted)]
         others[other == wanted[:, None]] = -np.inf
         other[other == wanted[:, None]] = -1
         index, similarity = _best(index, similarity, other, others, nodes.rank, k)
@@ -157,13 +159,16 @@ def _distances(
     total = np.minimum(copies, k) + used.sum(axis=1)
     mean = np.full(len(node), np.sqrt(2.0))
     mean[own] = np.divide((chord * used).sum(axis=1), total, out=np.zeros(len(own)), where=total > 0)
-    nearest = np.full(len(node), -1, np.int64)
+    nearest, closeness = np.full(len(node), -1, np.int64), np.full(len(node), -np.inf)
     nearest[own] = np.where(index[own, 0] >= 0, nodes.first[index[own, 0]], -1)
+    closeness[own] = similarity[own, 0]
 
     at = node[rows]
     distance = np.where(at >= 0, mean[at], np.sqrt(2.0))
-    copy = np.where(nodes.first[at] == rows, nodes.second[at], nodes.first[at])
-    return distance, np.where(at < 0, -1, np.where(copy >= 0, copy, nearest[at]))
+    # A copy in the same node and one in another are equally near: the key decides, as it does in the lists.
+    copy, other = np.where(nodes.first[at] == rows, nodes.second[at], nodes.first[at]), nearest[at]
+    rather = (copy >= 0) & ((closeness[at] < 1) | (nodes.key_rank[copy] < nodes.key_rank[other]))
+    return distance, np.where(at < 0, -1, np.where(rather, copy, other))
 
 
 OUTLIERS = Stage("outliers", ("outliers.neighbours", "outliers.rule"), units, work)

@@ -16,12 +16,12 @@ def brute(x, split, weights, cluster, min_samples, near, k):
     scale = np.sqrt(np.outer(squares, squares))
     s = np.minimum(np.divide(wide @ wide.T, scale, out=np.zeros_like(scale), where=scale > 0), 1)
     allowed = ~np.eye(n, dtype=bool)
-    if split:
+    if split is not None:
         side = np.arange(n) < split
         allowed = side[:, None] != side
     hit = (s >= cluster) & allowed
-    counts = hit @ weights + (0 if split else weights)
-    core = (counts + (weights if split else 0)) >= min_samples
+    counts = hit @ weights + (weights if split is None else 0)
+    core = (counts + (0 if split is None else weights)) >= min_samples
     upper = np.triu(np.ones((n, n), bool), 1) & allowed
     near_pairs = set(zip(*np.nonzero((s >= near) & upper), strict=True))
     single = np.where(allowed, s.astype(np.float32), -np.inf)
@@ -41,7 +41,7 @@ def vectors(rng, n, d, spread, copies, zeros):
 
 
 def check(x, split, weights, cluster, min_samples, near, k):
-    a, b = (x, None) if not split else (x[:split], x[split:])
+    a, b = (x, None) if split is None else (x[:split], x[split:])
     got = kernels.join(a, b, weights=weights, cluster=cluster, min_samples=min_samples, near=near, k=k)
     s, hit, counts, core, near_pairs, index, best = brute(x, split, weights, cluster, min_samples, near, k)
     np.testing.assert_array_equal(got.counts, counts)
@@ -72,7 +72,7 @@ def check(x, split, weights, cluster, min_samples, near, k):
     spread=st.sampled_from([0.001, 0.05, 0.3, 2.0]),
     copies=st.integers(0, 20),
     zeros=st.integers(0, 3),
-    cut=st.floats(0, 1),
+    cut=st.none() | st.sampled_from([0.0, 1.0]) | st.floats(0, 1),
     tile=st.sampled_from([(8, 16), (16, 16), (32, 64)]),
     cluster=st.sampled_from([0.3, 0.8, 0.95, 1.0]),
     near=st.sampled_from([0.5, 0.9, 1.0]),
@@ -85,12 +85,12 @@ def test_join_equals_brute_force(seed, n, d, spread, copies, zeros, cut, tile, c
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(host, "ROWS", tile[0])
         patch.setattr(host, "COLUMNS", tile[1])
-        check(x, round(cut * n) if cut > 0.3 else 0, rng.integers(1, 4, size=n), cluster, min_samples, near, k)
+        check(x, None if cut is None else round(cut * n), rng.integers(1, 4, size=n), cluster, min_samples, near, k)
 
 
 def test_full_size_tiles():
     rng = np.random.default_rng(0)
-    check(vectors(rng, 2300, 63, 0.1, 100, 2), 0, np.ones(2300, np.int64), 0.9, 5, 0.8, 10)
+    check(vectors(rng, 2300, 63, 0.1, 100, 2), None, np.ones(2300, np.int64), 0.9, 5, 0.8, 10)
     check(vectors(rng, 2300, 63, 0.3, 100, 2), 1100, np.ones(2300, np.int64), 0.9, 5, 0.8, 10)
 
 

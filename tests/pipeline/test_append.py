@@ -1,0 +1,137 @@
+"""Adding, changing and removing files, each time followed by a run: equal to a fresh run, with no unit too many."""
+
+from itertools import combinations_with_replacement
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline import files, images, store
+from pipeline.manifest import Manifest
+from tests.pipeline.helpers import audit, by_key, pattern, ran, save
+
+SETTINGS = (
+    "run.batch_rows=6",
+    "run.block_rows=12",
+    "cluster.similarity=0.9",
+    "cluster.min_samples=3",
+    "duplicates.similarity=0.95",
+    "outliers.neighbours=3",
+)
+
+
+def picture(rng: np.random.Generator, families: list[np.ndarray]) -> np.ndarray:
+    """One of a family of similar images, or a copy of its first member, or something else."""
+    kind = rng.random()
+    if kind < 0.2:
+        return pattern(rng)
+    base = families[rng.integers(len(families))]
+    if kind < 0.35:
+        return base
+    noisy = base.astype(float) + rng.normal(size=base.shape) * rng.uniform(5, 45)
+    return np.clip(noisy, 0, 255).astype(np.uint8)
+
+
+def change(rng: np.random.Generator, folder: Path, families: list[np.ndarray]) -> None:
+    existing = sorted(folder.glob("*"))
+    for path in existing:
+        what = rng.random()
+        if what < 0.12:
+            path.unlink()
+        elif what < 0.18:
+            save(path, picture(rng, families))
+        elif what < 0.2:
+            path.write_bytes(b"no longer an image")
+    for number in range(int(rng.integers(0, 14))):
+        save(folder / f"{rng.integers(10_000):04}{number}.png", picture(rng, families))
+
+
+def expected_pair_units(out: Path, old_blocks: int) -> int:
+    """How many pair units have to run: those with a new block, and those in which a row that has died since was core
+    among the rows that the unit had seen, or next to a core. From the stored vectors, by brute force, row by row."""
+    manifest = Manifest.load(out)
+    dead = set(manifest.dead().tolist())
+    expected = 0
+    for a, b in combinations_with_replacement(range(len(manifest.blocks)), 2):
+        if b >= old_blocks:
+            expected += 1
+            continue
+        left_out = set(files.read_arrays(out / f"pairs/{a:05}-{b:05}.links.npz")["left_out"].tolist())
+        vectors, rows, side = [], [], []
+        for block in {a, b}:
+            batches = manifest.blocks[block]
+            x, status = store.read(out, "dct", batches)
+            for at in np.flatnonzero(np.isin(status, images.USABLE) & x.any(axis=1)):
+                if (row := int(at) + batches[0] * 6) not in left_out:
+                    vectors.append(x[at].astype(float))
+                    rows.append(row)
+                    side.append(block)
+        if not rows:
+            continue
+        x, side_ = np.array(vectors), np.array(side)
+        norm = (x * x).sum(1)
+        near = x @ x.T / np.sqrt(np.outer(norm, norm)) >= 0.9
+        if a != b:  # inside a block such a unit knows the copies of a row only
+            same = (x[:, None] == x[None]).all(axis=2)
+            near &= (side_[:, None] != side_) | same
+        core = near.sum(1) >= 3
+        touched = core | (near & core).any(axis=1)
+        expected += any(hit and row in dead for hit, row in zip(touched, rows, strict=True))
+    return expected
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_every_night_equals_a_fresh_run(tmp_path: Path, seed: int):
+    rng = np.random.default_rng(seed)
+    families = [pattern(rng) for _ in range(4)]
+    folder, out = tmp_path / "images", tmp_path / "run"
+    folder.mkdir()
+    for number in range(int(rng.integers(0, 40))):
+        save(folder / f"{number:04}.png", picture(rng, families))
+    audit(folder, out, *SETTINGS)
+    for night in range(5):
+        before = Manifest.load(out)
+        change(rng, folder, families)
+        # The scan alone first: what the pair units will have to do depends on what it finds.
+        audit(folder, out, *SETTINGS, until="scan")
+        after = Manifest.load(out)
+        expected = expected_pair_units(out, len(before.blocks))
+        summary = audit(folder, out, *SETTINGS)
+        assert summary.exit_code == 0
+        new = len(after.batches) - len(before.batches)
+        done = ran(summary)
+        assert (done.get("embed", 0), done.get("cluster", 0)) == (new, new)
+        assert done.get("pairs", 0) == expected
+
+        fresh = tmp_path / f"fresh{night}"
+        audit(folder, fresh, *SETTINGS)
+        for name in ("labels", "clusters", "duplicates", "outliers", "images"):
+            assert by_key(out, name) == by_key(fresh, name), (night, name)
+
+
+def test_removing_noise_reruns_no_pair_unit(tmp_path: Path):
+    rng = np.random.default_rng(0)
+    for number in range(30):
+        save(tmp_path / f"images/{number:02}.png", pattern(rng))
+    audit(tmp_path / "images", tmp_path / "run", *SETTINGS)
+    (tmp_path / "images/07.png").unlink()
+    done = ran(audit(tmp_path / "images", tmp_path / "run", *SETTINGS))
+    assert done == {"scan": 1, "match": 1, "duplicates": 1, "outliers": 1, "report": 1}
+
+
+def test_a_data_set_can_move(tmp_path: Path):
+    rng = np.random.default_rng(0)
+    for number in range(10):
+        save(tmp_path / f"images/{number}.png", pattern(rng))
+    audit(tmp_path / "images", tmp_path / "run", *SETTINGS)
+    (tmp_path / "images").rename(tmp_path / "elsewhere")
+    done = ran(audit(tmp_path / "elsewhere", tmp_path / "run", *SETTINGS))
+    assert done == {"report": 1}
+
+
+def test_a_run_inside_the_source_is_no_source(tmp_path: Path):
+    save(tmp_path / "images/a.png", pattern(np.random.default_rng(0)))
+    out = tmp_path / "images/run"
+    audit(tmp_path / "images", out)
+    assert audit(tmp_path / "images", out).idle
+    assert len(by_key(out, "labels")) == 1
