@@ -114,7 +114,7 @@ def _check(width: int, height: int, max_pixels: int) -> AbstractContextManager[o
 def _jpeg(data: bytes, max_pixels: int) -> tuple[np.ndarray, str]:
     try:
         height, width, space, _ = simplejpeg.decode_jpeg_header(data, strict=False)
-    except ValueError:
+    except (ValueError, KeyError):  # KeyError: a colour space that it does not know, and files without any
         return _pillow(data, max_pixels)
     if space in ("CMYK", "YCCK"):
         return _pillow(data, max_pixels)

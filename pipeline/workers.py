@@ -1,9 +1,11 @@
 """Who does the units: this process, a local Dask cluster, or one that is already there."""
 
 import os
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pipeline.config import ConfigError
@@ -11,6 +13,8 @@ from pipeline.stage import Failure, Receipt, Stage, Unit, execute
 
 if TYPE_CHECKING:
     from pipeline.run import Run
+
+PATIENCE = 60  # seconds for a scheduler, and then for a first worker, to appear
 
 Farm = Callable[[Stage, list[tuple[Unit, str]]], Iterable[Receipt | Failure]]
 
@@ -26,13 +30,13 @@ def farm(run: "Run") -> Iterator[Farm]:
             yield _Remote(client, run, max(1, run.threads // len(cluster.workers)))
     else:
         with _client(_address(run)) as client:
-            client.wait_for_workers(1, timeout=300)
+            _wait_for_a_worker(client)
             yield _Remote(client, run, run.threads)
 
 
 @contextmanager
 def _local(run: "Run") -> Iterator[Any]:
-    options: dict[str, Any] = {"n_workers": run.config.workers.n, "threads_per_worker": 1, "dashboard_address": None}
+    options: dict[str, Any] = {"n_workers": run.config.workers.n, "threads_per_worker": 1, "dashboard_address": ":0"}
     if run.device == "gpu":
         # Results are small host values: nothing to spill. rmm_async with cupy: one pool, given back between units.
         from dask_cuda import LocalCUDACluster
@@ -53,11 +57,24 @@ def _address(run: "Run") -> dict[str, str]:
     """What Client takes to find a scheduler that is already there."""
     file = run.config.workers.scheduler_file
     if file is not None:
+        # A job script starts scheduler, workers and run together; Dask itself would wait for the file for ever.
+        end = time.monotonic() + PATIENCE
+        while not Path(file).exists():
+            if time.monotonic() > end:
+                raise ConfigError(f"the scheduler file {file} has not appeared in {PATIENCE} s; is the scheduler up?")
+            time.sleep(0.1)
         return {"scheduler_file": file}
     address = os.environ.get("DASK_SCHEDULER_ADDRESS")
     if address is None:
         raise ConfigError("workers.kind is attach: give --scheduler-file or set DASK_SCHEDULER_ADDRESS")
     return {"address": address}
+
+
+def _wait_for_a_worker(client: Any) -> None:
+    try:
+        client.wait_for_workers(1, timeout=PATIENCE)
+    except TimeoutError:
+        raise ConfigError(f"no worker has come to the Dask scheduler in {PATIENCE} s") from None
 
 
 def _client(target: Any) -> Any:
@@ -78,25 +95,35 @@ class _Remote:
     def __call__(self, stage: Stage, units: list[tuple[Unit, str]]) -> Iterator[Receipt | Failure]:
         from distributed import as_completed
 
-        run = self.run
-        futures = self.client.map(
+        futures = {future.key: (future, unit) for future, unit in zip(self._submit(stage, units), units, strict=True)}
+        killed = []
+        for future in as_completed([future for future, _ in futures.values()]):
+            if future.status == "finished":
+                yield future.result()
+            else:
+                killed.append(futures[future.key][1])
+        # A worker that dies too often takes with it the units that only waited there: each gets a try of its own.
+        for unit in killed:
+            (future,) = self._submit(stage, [unit])
+            error = future.exception()
+            yield (
+                future.result()
+                if error is None
+                else Failure(unit[0].name, f"{type(error).__name__}: {error}", f"{error}\n")
+            )
+        self.client.run(_release, self.run.device)
+
+    def _submit(self, stage: Stage, units: list[tuple[Unit, str]]) -> list[Any]:
+        return self.client.map(
             _execute,
             [replace(unit, reads=(), accepts=()) for unit, _ in units],
             [mark for _, mark in units],
             stage=stage.name,
-            path=str(run.path),
-            device=run.device,
+            path=str(self.run.path),
+            device=self.run.device,
             threads=self.threads,
             pure=False,
         )
-        names = {future.key: unit.name for future, (unit, _) in zip(futures, units, strict=True)}
-        for future in as_completed(futures):
-            if future.status == "finished":
-                yield future.result()
-            else:  # the worker died under it, more often than Dask allows
-                error = future.exception()
-                yield Failure(names[future.key], f"{type(error).__name__}: {error}", str(error))
-        self.client.run(_release, run.device)
 
 
 def _execute(

@@ -59,7 +59,7 @@ def load(name: str, weights: str | None, precision: str, device: str) -> Network
     def embed(batch: np.ndarray) -> np.ndarray:
         with torch.inference_mode(), torch.autocast(device, dtype, enabled=precision != "float32"):
             features = model(torch.from_numpy(batch).to(device))
-        flat = (features.mean((2, 3)) if features.ndim == 4 else features).double()
+        flat = features.flatten(1).double()
         length = torch.linalg.vector_norm(flat, dim=1, keepdim=True)
         return torch.where(length > 0, flat / length.clamp_min(1e-30), 0.0).half().cpu().numpy()
 
@@ -77,7 +77,8 @@ def _state(file: Path, name: str) -> Any:
 
 
 def _behead(model: Any) -> None:
-    """Replaces the last linear layer, the classifier, by nothing; a network without one keeps its feature map."""
+    """Replaces the last linear layer, the classifier, by nothing; of a network without one (squeezenet), the
+    convolutions that classify, by the mean that comes after them."""
     import torch
 
     linear = [path for path, module in model.named_modules() if isinstance(module, torch.nn.Linear)]
@@ -85,7 +86,7 @@ def _behead(model: Any) -> None:
         parent, _, last = linear[-1].rpartition(".")
         setattr(model.get_submodule(parent), last, torch.nn.Identity())
     else:
-        model.classifier = torch.nn.Identity()
+        model.classifier = torch.nn.AdaptiveAvgPool2d(1)
 
 
 _schemas: list[Any] = []  # torch forgets a library's schemas when the library is collected

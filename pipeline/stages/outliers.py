@@ -155,7 +155,8 @@ def _distances(
     weights = np.where(index[own] >= 0, nodes.weight[index[own]], 0)
     before = copies[:, None] + np.cumsum(weights, axis=1) - weights
     used = np.clip(k - before, 0, weights)
-    chord = np.sqrt(np.maximum(2 - 2 * np.where(used > 0, similarity[own], 1).astype(np.float64), 0))
+    # float32 chords add up exactly in float64: the mean does not depend on which copies are one node.
+    chord = np.sqrt(np.maximum(2 - 2 * np.where(used > 0, similarity[own], 1), 0)).astype(np.float64)
     total = np.minimum(copies, k) + used.sum(axis=1)
     mean = np.full(len(node), np.sqrt(2.0))
     mean[own] = np.divide((chord * used).sum(axis=1), total, out=np.zeros(len(own)), where=total > 0)

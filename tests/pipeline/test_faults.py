@@ -1,0 +1,229 @@
+"""Folders that cannot be read or written, names that are no text, links that go in circles, a full disk."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline import Config, ConfigError, run, sources
+from pipeline.lock import locked
+from tests.pipeline.helpers import audit, by_key, pattern, results, save
+
+PIXELS = pattern(np.random.default_rng(0))
+
+
+def command(source: Path, out: Path, *more: str, before: list[str] | None = None) -> subprocess.CompletedProcess:
+    line = [
+        *(before or []),
+        sys.executable,
+        "-m",
+        "pipeline",
+        "run",
+        str(source),
+        "--out",
+        str(out),
+        "--set",
+        "workers.device=cpu",
+        *more,
+    ]
+    return subprocess.run(line, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize("bad", ["no/such/folder", "notes.txt"])
+def test_a_source_that_is_none(tmp_path: Path, bad: str):
+    (tmp_path / "notes.txt").write_text("no images")
+    done = command(tmp_path / bad, tmp_path / "run")
+    assert done.returncode == 2 and "source.path" in done.stderr
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("options", [["--until", "clusters"], ["--set", "cluster.size=3"], ["--nonsense"]])
+def test_wrong_use_ends_with_two(tmp_path: Path, options: list[str]):
+    save(tmp_path / "images/a.png", PIXELS)
+    done = command(tmp_path / "images", tmp_path / "run", *options)
+    assert done.returncode == 2 and done.stderr and "Traceback" not in done.stderr
+
+
+def test_any_file_name(tmp_path: Path):
+    root = os.fsencode(tmp_path / "images")
+    os.makedirs(os.path.join(root, b"sub dir"))  # noqa: PTH103, PTH118
+    names = [
+        b'it\'s "quoted".png',
+        b"two\nlines.png",
+        b"\xff\xfe.png",
+        b"back\\slash.png",
+        b"back\\xff.png",
+        b"%41.png",
+    ]
+    names += ["grün 图.png".encode(), b"sub dir/#?&.png", b"-rf.png", b"trailing .png", b"*.png", b".hidden.png"]
+    data = _png()
+    for name in names:
+        with open(os.path.join(root, name), "wb") as file:  # noqa: PTH118, PTH123
+            file.write(data)
+    audit(tmp_path / "images", tmp_path / "run")
+    images = {row["key"]: row["status"] for row in by_key(tmp_path / "run", "images")}
+    assert len(images) == len(names) - 1 and set(images.values()) == {"ok"}
+    assert {'it\'s "quoted".png', "two\nlines.png", "\\xff\\xfe.png", "back\\\\xff.png", "%41.png"} <= images.keys()
+    assert audit(tmp_path / "images", tmp_path / "run").idle
+    page = (tmp_path / "run/report/index.html").read_text()
+    assert "it&#39;s &#34;quoted&#34;" in page
+
+
+def _png() -> bytes:
+    import cv2
+
+    return cv2.imencode(".png", PIXELS)[1].tobytes()
+
+
+def test_links(tmp_path: Path):
+    save(tmp_path / "images/a/one.png", PIXELS)
+    save(tmp_path / "elsewhere/two.png", PIXELS)
+    (tmp_path / "images/a/loop").symlink_to(tmp_path / "images")
+    (tmp_path / "images/self").symlink_to("self")
+    (tmp_path / "images/there").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "images/gone.png").symlink_to(tmp_path / "nothing.png")
+    os.mkfifo(tmp_path / "images/pipe.png")
+    audit(tmp_path / "images", tmp_path / "run")
+    images = {row["key"]: row["status"] for row in by_key(tmp_path / "run", "images")}
+    assert images == {"a/one.png": "ok", "there/two.png": "ok", "gone.png": "unreadable", "self": "unreadable"}
+
+
+def test_patterns(tmp_path: Path):
+    for name in ("a.png", "a.txt", "b/c.png", "b/d/e.png", "b/d/f.jpg"):
+        save(tmp_path / "images" / name, PIXELS) if name.endswith("png") else (tmp_path / "images" / name).touch()
+
+    def keys(pattern: str) -> list[str]:
+        config = Config.load(tmp_path / "images", settings=[f"source.pattern={pattern!r}"])
+        return sources.listing(config.source, tmp_path / "run")["key"].to_pylist()
+
+    assert (
+        keys("**/*") == ["a.png", "a.txt", "b/c.png", "b/d/e.png", "b/d/f.jpg"] or (tmp_path / "images/a.txt").exists()
+    )
+    assert keys("**/*.png") == ["a.png", "b/c.png", "b/d/e.png"]
+    assert keys("*.png") == ["a.png"]
+    assert keys("b/*/?.jpg") == ["b/d/f.jpg"]
+
+
+def mortal() -> list[str]:
+    """What to put before a command so that permissions hold for it, also when the tests run as root."""
+    if os.getuid() != 0:
+        return []
+    powers = "-dac_override,-dac_read_search"
+    return ["setpriv", "--bounding-set", powers, "--inh-caps", powers]
+
+
+def test_a_folder_that_cannot_be_listed_is_no_empty_folder(tmp_path: Path):
+    save(tmp_path / "images/a.png", PIXELS)
+    save(tmp_path / "images/private/b.png", PIXELS)
+    (tmp_path / "images/private").chmod(0)
+    try:
+        done = command(tmp_path / "images", tmp_path / "out/run", before=mortal())
+    finally:
+        (tmp_path / "images/private").chmod(0o755)
+    assert done.returncode == 2, done.stderr
+    assert "private: Permission denied" in done.stderr
+
+
+def test_a_file_that_cannot_be_read_is_a_row(tmp_path: Path):
+    save(tmp_path / "images/a.png", PIXELS)
+    save(tmp_path / "images/b.png", PIXELS)
+    (tmp_path / "images/b.png").chmod(0)
+    done = command(tmp_path / "images", tmp_path / "out/run", before=mortal())
+    assert done.returncode == 0, done.stderr
+    images = {row["key"]: (row["status"], row["reason"]) for row in by_key(tmp_path / "out/run", "images")}
+    assert images == {"a.png": ("ok", ""), "b.png": ("unreadable", "cannot be read: Permission denied")}
+
+
+def test_a_run_folder_that_cannot_be_written(tmp_path: Path):
+    save(tmp_path / "images/a.png", PIXELS)
+    (tmp_path / "out").mkdir(mode=0o555)
+    done = command(tmp_path / "images", tmp_path / "out/run", before=mortal())
+    assert done.returncode == 2
+    assert "cannot write to the run folder" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_a_full_disk(tmp_path: Path):
+    """Ends with 3 and a reason; with room again the run goes on."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", disk], capture_output=True).returncode:
+        pytest.skip("this user cannot mount a file system")
+    try:
+        np.save(tmp_path / "x.npy", np.random.default_rng(0).normal(size=(4000, 128)).astype(np.float32))
+        cut = ["--set", "run.batch_rows=1000"]
+        done = command(tmp_path / "x.npy", disk / "run", *cut)
+        assert done.returncode == 3, done.stderr
+        assert "No space left on device" in done.stdout and "Traceback" not in done.stderr
+        subprocess.run(["mount", "-o", "remount,size=64m", disk], check=True)
+        assert command(tmp_path / "x.npy", disk / "run", *cut).returncode == 0
+        audit(tmp_path / "x.npy", tmp_path / "run", "run.batch_rows=1000")
+        assert results(disk / "run") == results(tmp_path / "run")
+    finally:
+        subprocess.run(["umount", disk], check=True)
+
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from pipeline.lock import locked
+with locked(Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_second_live_run_is_refused_and_a_dead_ones_lock_is_taken(tmp_path: Path):
+    save(tmp_path / "images/a.png", PIXELS)
+    out = tmp_path / "run"
+    out.mkdir()
+    holder = subprocess.Popen([sys.executable, "-c", HOLD, str(out)], stdout=subprocess.PIPE, text=True)
+    assert holder.stdout is not None and holder.stdout.readline() == "held\n"
+    with pytest.raises(ConfigError, match=f"in use by process {holder.pid}"):
+        audit(tmp_path / "images", out)
+    done = command(tmp_path / "images", out)
+    assert done.returncode == 2 and "in use" in done.stderr
+    holder.kill()
+    started = time.monotonic()
+    while True:  # a killed process that is not yet waited for counts as dead
+        try:
+            audit(tmp_path / "images", out)
+            break
+        except ConfigError:
+            assert time.monotonic() - started < 5
+    holder.wait()
+    holder.stdout.close()
+    assert not (out / "lock").exists()
+
+
+@pytest.mark.parametrize("content", ["", "{}", "not json", '{"host": "%s", "pid": 1, "started": 12.5}'])
+def test_locks_that_nobody_holds(tmp_path: Path, content: str):
+    import socket
+
+    (tmp_path / "lock").write_text(content.replace("%s", socket.gethostname()))
+    with locked(tmp_path):
+        pass
+
+
+def test_a_lock_of_another_host_is_respected(tmp_path: Path):
+    (tmp_path / "lock").write_text('{"host": "another", "pid": 1, "started": 12.5}')
+    with pytest.raises(ConfigError, match="process 1 on another; wait for it, or delete"), locked(tmp_path):
+        pass
+
+
+def test_no_run_folder(tmp_path: Path):
+    for name in ("status", "failures"):
+        line = [sys.executable, "-m", "pipeline", name, str(tmp_path)]
+        done = subprocess.run(line, capture_output=True, text=True)
+        assert done.returncode == 2 and "is not a run folder" in done.stderr
+
+
+def test_the_python_way(tmp_path: Path):
+    save(tmp_path / "images/a.png", PIXELS)
+    summary = run(Config.load(tmp_path / "images", out=tmp_path / "run", settings=["workers.device=cpu"]))
+    assert summary.exit_code == 0
+    assert pq.read_table(summary.path / "labels.parquet")["key"].to_pylist() == ["a.png"]

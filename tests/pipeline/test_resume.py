@@ -1,0 +1,106 @@
+"""Killed at any moment, a run goes on where it was and ends with the same bytes."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline import demo
+from tests.pipeline.helpers import audit, ran, results
+
+SETTINGS = ("run.batch_rows=16", "run.block_rows=32", "workers.device=cpu")
+
+
+def command(source: Path, out: Path, *settings: str) -> list[str]:
+    extra = [part for setting in (*SETTINGS, *settings) for part in ("--set", setting)]
+    return [sys.executable, "-m", "pipeline", "run", str(source), "--out", str(out), *extra]
+
+
+def receipts(out: Path) -> set[tuple[str, str]]:
+    """(stage, unit) of every receipt on disk."""
+    found = {(path.parent.name, path.stem) for path in out.glob("receipts/*/*.json")}
+    for index in out.glob("receipts/*.json"):
+        found |= {(index.stem, unit) for unit in json.loads(index.read_text())}
+    return found
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("whole")
+    demo.draw(folder / "images", scenes=60)
+    summary = audit(folder / "images", folder / "run", *SETTINGS)
+    return folder / "images", results(folder / "run"), sum(stage.units for stage in summary.stages[1:])
+
+
+@pytest.mark.parametrize("kind", ["inline", "local"])
+def test_killed_again_and_again(whole, tmp_path: Path, kind: str):
+    source, expected, units = whole
+    out = tmp_path / "run"
+    rng = np.random.default_rng(0)
+    kills, seen = 0, -1
+    while True:
+        settings = (f"workers.kind={kind}", "workers.n=2")
+        process = subprocess.Popen(
+            command(source, out, *settings), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+        )
+        # Wait for the first new receipt, so that every try gets somewhere, then for a moment of its choosing.
+        while process.poll() is None and len(receipts(out)) <= seen:
+            time.sleep(0.01)
+        time.sleep(float(rng.uniform(0, 0.25)))
+        before = receipts(out)
+        if process.poll() is not None:
+            break
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        kills, seen = kills + 1, len(receipts(out))
+        assert before <= receipts(out)
+    assert process.returncode == 0 and kills >= 3
+    assert results(out) == expected
+    assert len(receipts(out)) == units
+    assert ran(audit(source, out, *SETTINGS)) == {}
+
+
+def test_only_the_missing_units_run(whole, tmp_path: Path):
+    source, expected, units = whole
+    out = tmp_path / "run"
+    process = subprocess.Popen(command(source, out), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    while process.poll() is None and len(receipts(out)) < 4:
+        time.sleep(0.005)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    done = len(receipts(out))
+    summary = audit(source, out, *SETTINGS)
+    assert 4 <= done < units
+    assert sum(stage.ran for stage in summary.stages[1:]) == units - done
+    assert results(out) == expected
+
+
+def test_interrupted_by_hand(whole, tmp_path: Path):
+    source, expected, _ = whole
+    out = tmp_path / "run"
+    process = subprocess.Popen(command(source, out), stderr=subprocess.PIPE, text=True)
+    while len(receipts(out)) < 2:
+        time.sleep(0.005)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate()
+    assert process.returncode == 130
+    assert "interrupted" in said
+    audit(source, out, *SETTINGS)
+    assert results(out) == expected
+
+
+def test_a_scan_cut_off_before_its_commit_leaves_no_trace(whole, tmp_path: Path):
+    source, expected, _ = whole
+    out = tmp_path / "run"
+    audit(source, out, *SETTINGS, until="scan")
+    (out / "manifest/blocks.json").unlink()
+    (out / "manifest/00099.parquet").write_bytes(b"half a file")
+    audit(source, out, *SETTINGS)
+    assert results(out) == expected
+    assert not (out / "manifest/00099.parquet").exists()
