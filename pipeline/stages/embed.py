@@ -146,7 +146,7 @@ def _one(run: Run, uri: str, prepare: Callable[[np.ndarray, np.ndarray], np.ndar
         return Embedded(image.status, image.reason, digest, None, image.width or None, image.height or None)
     state = xxhash.xxh3_128(f"{image.width} {image.height}".encode())
     state.update(image.pixels.data)
-    grey = images.luma(images.reduce(image.pixels))
+    grey = images.reduce(images.luma(image.pixels))
     return Embedded(
         image.status,
         image.reason,

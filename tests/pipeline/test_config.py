@@ -111,7 +111,7 @@ def test_another_backend_is_refused(images: Path, tmp_path: Path):
 
     audit(images, tmp_path / "run")
     zarr.open_group(tmp_path / "run/embeddings.zarr")["dct"].update_attributes({"backend": "gpu"})
-    with pytest.raises(ConfigError, match="workers.device=gpu"):
+    with pytest.raises(ConfigError, match=r"workers\.device=gpu"):
         audit(images, tmp_path / "run")
 
 
@@ -120,5 +120,5 @@ def test_a_gpu_that_is_not_there_is_an_error(images: Path, tmp_path: Path):
 
     if torch.cuda.is_available():
         pytest.skip("there is one")
-    with pytest.raises(ConfigError, match="workers.device is gpu, but torch sees no CUDA device"):
+    with pytest.raises(ConfigError, match=r"workers\.device is gpu, but torch sees no CUDA device"):
         audit(images, tmp_path / "run", "workers.device=gpu")

@@ -213,7 +213,7 @@ image = images.decode(open(sys.argv[2], "rb").read(), 10**9)  # warm
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 image = images.decode(open(sys.argv[1], "rb").read(), 10**9)
 assert image.pixels.shape == (8000, 8000, 3), image
-images.statistics(images.luma(images.reduce(image.pixels)))
+images.statistics(images.reduce(images.luma(image.pixels)))
 print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
 """
 

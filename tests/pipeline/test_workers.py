@@ -62,7 +62,7 @@ def test_attach_needs_an_address(source: Path, tmp_path: Path, monkeypatch):
 
 def test_a_scheduler_that_is_not_there(source: Path, tmp_path: Path, monkeypatch):
     monkeypatch.setattr(workers, "PATIENCE", 0.2)
-    with pytest.raises(ConfigError, match="has not appeared in 0.2 s"):
+    with pytest.raises(ConfigError, match=r"has not appeared in 0\.2 s"):
         missing = f"workers.scheduler_file={tmp_path / 'none.json'}"
         audit(source, tmp_path / "run", "workers.kind=attach", missing)
 

@@ -1,0 +1,62 @@
+"""The README says what is so."""
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from pipeline import Config
+from pipeline.images import STATUSES
+from pipeline.stages import FLOW
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text("utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+def test_the_configuration_shown_is_the_default():
+    (shown,) = blocks("yaml")
+    tree = yaml.safe_load(shown.replace("off:", "'off':"))
+    assert Config.parse(tree) == Config.parse({"source": {"path": "photos"}, "run": {"path": "runs/photos"}})
+    known = Config.parse(tree).model_dump()
+    assert {name: set(section) for name, section in tree.items()} == {name: set(s) for name, s in known.items()}
+
+
+def test_all_stages_and_statuses_are_named():
+    for stage in FLOW:
+        assert f"| {stage.name} |" in README
+    for status in STATUSES[1:]:
+        assert f"`{status}`" in README
+
+
+def test_the_configurations_of_the_project_load():
+    for path in sorted((ROOT / "configs").glob("*.yaml")):
+        Config.load(path)
+
+
+@pytest.mark.slow
+def test_the_two_commands_on_a_fresh_clone(tmp_path: Path):
+    """As written, in an empty folder, with nothing but Python and make."""
+    clone = tmp_path / "clone"
+    subprocess.run(["git", "clone", "--quiet", str(ROOT), str(clone)], check=True)
+    env = {name: value for name, value in os.environ.items() if name not in ("VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME")}
+    env["PATH"] = os.pathsep.join(
+        p for p in env["PATH"].split(os.pathsep) if Path(p) != Path(env.get("VENV", ".")) / "bin"
+    )
+    first, second = (block.strip().splitlines() for block in blocks("sh")[:2])
+    assert first == ["make run", "make run IMAGES=path/to/images"] and second == ["make test"]
+    done = subprocess.run(["make", "run"], cwd=clone, env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "Report:" in done.stdout and "80 groups" in done.stdout
+    assert (clone / "runs/demo/report/index.html").exists()
+    shutil.copytree(clone / "runs/demo-images/city", clone / "path/to/images")
+    done = subprocess.run(["make", "run", "IMAGES=path/to/images"], cwd=clone, env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert (clone / "runs/images/report/index.html").exists()
