@@ -1,5 +1,5 @@
-"""A demonstration set that the program draws itself: scenes like photographs, with planted copies, oddballs and broken
-files, so that a newcomer (and a test) can see what is found and knows what should be."""
+"""A demonstration set that the program draws itself: scenes like photographs, with planted copies, bursts, oddballs and
+broken files, so that a newcomer (and a test) can see what is found and knows what should be."""
 
 import shutil
 from collections.abc import Callable
@@ -12,6 +12,7 @@ import numpy as np
 from pipeline.config import ConfigError
 
 WIDTH, HEIGHT = 480, 360
+BURST = 8  # frames of one scene, each a little further on
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,12 @@ def draw(folder: Path, scenes: int = 160, seed: int = 0) -> list[Planted]:
             copy = Planted(f"copies/{number:04}_{name}{suffix}", kind, key)
             make(rng, folder / key, folder / copy.key)
             planted.append(copy)
+    for burst in range(2):
+        first, picture = f"bursts/{burst}_frame_0.jpg", scene(rng)
+        for frame in range(BURST):
+            key = f"bursts/{burst}_frame_{frame}.jpg"
+            _save(folder / key, np.roll(picture, (frame // 3, frame), axis=(0, 1)), quality=85 + frame)
+            planted.append(Planted(key, "near" if frame else "scene", first if frame else ""))
     for name, picture in _oddballs(rng).items():
         _save(folder / f"misc/{name}.png", picture)
         planted.append(Planted(f"misc/{name}.png", "oddball"))

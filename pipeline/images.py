@@ -64,6 +64,8 @@ def decode(data: bytes, max_pixels: int) -> Decoded:
         return Decoded(status, reason, None, *size)
     except MemoryError:
         return Decoded("too_large", "there is not enough memory to decode it")
+    except cv2.error as error:
+        return Decoded("unreadable", str(error))
     pixels = np.ascontiguousarray(pixels)
     height, width = pixels.shape[:2]
     if min(width, height) < 2:

@@ -12,7 +12,7 @@ from pipeline import backend, files, progress, sources
 from pipeline.config import Config, ConfigError
 from pipeline.lock import locked
 from pipeline.manifest import Manifest
-from pipeline.stage import Counts, Failure, Receipt, Receipts, Stage, Unit, fingerprint
+from pipeline.stage import NO_ROOM, Counts, Failure, Receipt, Receipts, Stage, Unit, fingerprint
 
 log = logging.getLogger("pixsieve")
 
@@ -115,7 +115,8 @@ def run(config: Config, *, until: str | None = None) -> Summary:
             with progress.logging_to(path / "logs"):
                 return _walk(this, FLOW[: names.index(until)] if until else FLOW)
     except OSError as error:
-        if error.filename is None or not Path(os.fsdecode(error.filename)).is_relative_to(path):
+        inside = error.filename is not None and Path(os.fsdecode(error.filename)).is_relative_to(path)
+        if not inside and error.errno not in NO_ROOM:
             raise
         raise ConfigError(f"cannot write to the run folder {path}: {error.strerror}") from error
 

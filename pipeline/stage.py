@@ -5,6 +5,7 @@ result depends on: the settings that the stage declares, the digests of the file
 the stage's output. A unit whose receipt has the fingerprint of now is done. Nothing else is looked at.
 """
 
+import errno
 import shutil
 import time
 import traceback
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from pipeline.run import Run
 
 Counts = dict[str, int | float]
+# Trying again, or going on with other units, would only waste the work.
+NO_ROOM = (errno.ENOSPC, errno.EROFS, errno.EDQUOT)
 
 
 @dataclass(frozen=True)
@@ -122,8 +125,7 @@ def execute(run: "Run", stage: Stage, unit: Unit, mark: str) -> Receipt | Failur
             failed.unlink(missing_ok=True)
             return receipt
         except Exception as error:
-            # No space left, read-only file system, quota: trying again, or going on, would only waste the work.
-            fatal = isinstance(error, OSError) and error.errno in (28, 30, 122)
+            fatal = isinstance(error, OSError) and error.errno in NO_ROOM
             failure = Failure(unit.name, f"{type(error).__name__}: {error}", traceback.format_exc(), fatal)
             if fatal or not left:
                 break

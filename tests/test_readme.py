@@ -54,7 +54,7 @@ def test_the_two_commands_on_a_fresh_clone(tmp_path: Path):
     assert first == ["make run", "make run IMAGES=path/to/images"] and second == ["make test"]
     done = subprocess.run(["make", "run"], cwd=clone, env=env, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert "Report:" in done.stdout and "80 groups" in done.stdout
+    assert "Report:" in done.stdout and "82 groups" in done.stdout
     assert (clone / "runs/demo/report/index.html").exists()
     shutil.copytree(clone / "runs/demo-images/city", clone / "path/to/images")
     done = subprocess.run(["make", "run", "IMAGES=path/to/images"], cwd=clone, env=env, capture_output=True, text=True)

@@ -27,8 +27,17 @@ def test_planted_copies_are_found_with_their_kind_and_nothing_else(demonstration
     copies = [p for p in planted if p.of]
     for copy in copies:
         assert found[copy.key]["group"] == found[copy.of]["group"]
-        assert {found[copy.key]["kind"], found[copy.of]["kind"]} == {"kept", copy.kind}
-    assert len(rows) == 2 * len(copies)
+        assert {found[copy.key]["kind"], found[copy.of]["kind"]} - {"kept"} == {copy.kind}
+    assert found.keys() == {p.key for p in copies} | {p.of for p in copies}
+
+
+def test_bursts_are_the_clusters(demonstration):
+    planted, out, _ = demonstration
+    clusters = {row["key"]: row["cluster"] for row in by_key(out, "labels")}
+    for p in planted:
+        assert (clusters[p.key] >= 0) == p.key.startswith("bursts/")
+        if p.key.startswith("bursts/") and p.of:
+            assert clusters[p.key] == clusters[p.of]
 
 
 def test_broken_files_keep_their_row_with_a_status(demonstration):

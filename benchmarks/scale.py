@@ -1,0 +1,97 @@
+"""The flow without images: given vectors, up to millions. Prints units, seconds, bytes and peak memory.
+
+    python -m benchmarks.scale groups --rows 1000000 [--folder F]     20,000 loose groups, noise, 2 % near copies
+    python -m benchmarks.scale same                                   100,000 identical and 50,000 almost identical rows
+
+Two local workers. The peak is the sum over the run's processes of their proportional set sizes, and the largest one.
+A folder that is given is kept, and a run that was cut off goes on in it.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import psutil
+
+from benchmarks import record
+
+DIM = 64
+
+
+def groups(rows: int) -> np.ndarray:
+    rng = np.random.default_rng(0)
+    centres = rng.normal(size=(20_000, DIM)).astype(np.float32)
+    x = np.empty((rows, DIM), np.float32)
+    for at in range(0, rows, 100_000):
+        part = x[at : at + 100_000]
+        part[:] = centres[rng.integers(len(centres), size=len(part))] + 0.35 * rng.normal(size=part.shape)
+    x[rng.integers(rows, size=rows // 20)] = rng.normal(size=(rows // 20, DIM))
+    copies = x[rng.integers(rows, size=rows // 50)]
+    x[rng.integers(rows, size=rows // 50)] = copies + 0.01 * rng.normal(size=copies.shape).astype(np.float32)
+    return x
+
+
+def same(rows: int) -> np.ndarray:
+    rng = np.random.default_rng(0)
+    equal = np.repeat(rng.normal(size=(1, DIM)), 100_000, axis=0)
+    almost = rng.normal(size=(1, DIM)) + 0.002 * rng.normal(size=(50_000, DIM))
+    return np.concatenate([equal, almost]).astype(np.float32)[rng.permutation(150_000)]
+
+
+def peak_while(process: subprocess.Popen) -> tuple[int, int]:
+    """Bytes: the most that the process and its children held together, and the most that one of them held."""
+    parent, together, largest = psutil.Process(process.pid), 0, 0
+    while process.poll() is None:
+        try:
+            sizes = [one.memory_full_info().pss for one in [parent, *parent.children(recursive=True)]]
+        except psutil.Error:
+            continue
+        together, largest = max(together, sum(sizes)), max(largest, *sizes)
+        time.sleep(0.2)
+    return together, largest
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=["groups", "same"])
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--folder", type=Path)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = options.folder or Path(scratch)
+        folder.mkdir(parents=True, exist_ok=True)
+        if not (folder / "x.npy").exists():
+            np.save(folder / "x.npy", groups(options.rows) if options.what == "groups" else same(options.rows))
+        out = folder / "run"
+        command = [sys.executable, "-m", "pipeline", "run", str(folder / "x.npy"), "--out", str(out)]
+        command += ["--set", "workers.kind=local", "--set", "workers.n=2", "--set", "workers.device=cpu"]
+        started = time.perf_counter()
+        process = subprocess.Popen(command)
+        together, largest = peak_while(process)
+        seconds = time.perf_counter() - started
+        receipts = {path.stem: json.loads(path.read_text()) for path in sorted((out / "receipts").glob("*.json"))}
+        written = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
+        result = {
+            "what": options.what,
+            "rows": int(np.load(folder / "x.npy", mmap_mode="r").shape[0]),
+            "exit": process.returncode,
+            "wall_s": round(seconds, 1),
+            "unit_s": {name: round(sum(r["seconds"] for r in units.values()), 1) for name, units in receipts.items()},
+            "units": {name: len(units) for name, units in receipts.items()},
+            "bytes_written": written,
+            "peak_bytes": together,
+            "peak_bytes_one_process": largest,
+            "found": json.loads((out / "report/report.json").read_text()),
+        }
+    for name, value in result.items():
+        print(f"{name:<24}{value}")
+    record("scale", result)
+
+
+if __name__ == "__main__":
+    main()
