@@ -5,7 +5,9 @@ summary = run(Config.load("photos/", out="runs/photos"))
 """
 
 from pipeline.config import Config, ConfigError
-from pipeline.run import Run, Summary, run
+from pipeline.folder import Run
+from pipeline.run import run
+from pipeline.summary import Summary
 
 __version__ = "0.1.0"
 __all__ = ["Config", "ConfigError", "Run", "Summary", "run"]

@@ -7,8 +7,13 @@ from typing import Annotated, Optional
 
 import typer
 
-from pipeline import progress
+from pipeline import files
 from pipeline.config import Config, ConfigError
+from pipeline.folder import Run
+from pipeline.run import run as audit
+from pipeline.stage import Receipts
+from pipeline.stages import FLOW
+from pipeline.summary import ending, found
 
 app = typer.Typer(
     name="pixsieve",
@@ -42,10 +47,8 @@ def run_(
     if scheduler_file is not None:
         settings += ["workers.kind=attach", f"workers.scheduler_file={str(scheduler_file.absolute())!r}"]
     with _exit_codes():
-        from pipeline.run import run
-
-        summary = run(Config.load(source, out=out, settings=settings), until=until)
-    for line in progress.ending(summary):
+        summary = audit(Config.load(source, out=out, settings=settings), until=until)
+    for line in ending(summary):
         typer.echo(line)
     raise typer.Exit(summary.exit_code)
 
@@ -54,15 +57,26 @@ def run_(
 def status(run: Annotated[Path, typer.Argument(help="The run folder.")]) -> None:
     """What a run holds: units done in each stage, rows, and what was found."""
     with _exit_codes():
-        for line in progress.status(run):
-            typer.echo(line)
+        this = Run.open(run)
+        manifest = this.manifest
+    typer.echo(
+        f"{this.path}: {manifest.rows:,} rows ever, {len(manifest.dead()):,} removed, {len(manifest.blocks)} blocks"
+    )
+    for stage in FLOW:
+        receipts = Receipts(this.path, stage.name).by_unit.values()
+        failed = len(list((this.path / "failures" / stage.name).glob("*.txt")))
+        seconds = sum(receipt.seconds for receipt in receipts)
+        typer.echo(
+            f"{stage.name:<10} {len(receipts)} units done in {seconds:.1f} s" + f", {failed} failed" * bool(failed)
+        )
+    report = this.path / "report/report.json"
+    for line in found(files.read_json(report)) if report.exists() else []:
+        typer.echo(line)
 
 
 @app.command()
 def failures(run: Annotated[Path, typer.Argument(help="The run folder.")]) -> None:
     """The tracebacks of the units that failed."""
-    from pipeline.run import Run
-
     with _exit_codes():
         paths = sorted((Run.open(run).path / "failures").glob("*/*.txt"))
     for path in paths:

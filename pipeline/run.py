@@ -1,97 +1,21 @@
-"""A run: a folder with everything about one audited data set, and the walk through the flow that fills it."""
+"""The walk through the flow: which units are done, which have to be, and what became of them."""
 
 import logging
 import os
 import time
 from collections import Counter
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
-from pipeline import backend, files, progress, sources
+from pipeline import backend, files, progress, sources, workers
 from pipeline.config import Config, ConfigError
+from pipeline.folder import Run
 from pipeline.lock import locked
-from pipeline.manifest import Manifest
-from pipeline.stage import NO_ROOM, Counts, Failure, Receipt, Receipts, Stage, Unit, fingerprint
+from pipeline.stage import NO_ROOM, Failure, Receipt, Receipts, Stage, Unit, fingerprint
+from pipeline.stages import FLOW
+from pipeline.stages.scan import scan
+from pipeline.summary import StageSummary, Summary
 
 log = logging.getLogger("pixsieve")
-
-DONE, WRONG_USE, UNITS_FAILED, INTERRUPTED = 0, 2, 3, 130
-
-
-@dataclass(frozen=True)
-class Run:
-    """What a unit of work gets to know: where the run is, its configuration, and what computes."""
-
-    path: Path
-    config: Config
-    device: Literal["cpu", "gpu"]
-    threads: int
-
-    @classmethod
-    def open(cls, path: str | Path, device: Literal["cpu", "gpu"] = "cpu", threads: int = 1) -> "Run":
-        """An existing run folder. Raises ConfigError."""
-        config = Path(path) / "config.yaml"
-        if not config.exists():
-            raise ConfigError(f"{path} is not a run folder: it has no config.yaml")
-        return cls(Path(path).absolute(), Config.load(config), device, threads)
-
-    @property
-    def manifest(self) -> Manifest:
-        manifest = Manifest.load(self.path)
-        if manifest is None:
-            raise ConfigError(f"{self.path} has no manifest yet: the source has not been scanned")
-        return manifest
-
-    @property
-    def backend(self) -> "backend.Backend":
-        return backend.gpu() if self.device == "gpu" else backend.cpu()
-
-    @property
-    def descriptor(self) -> str:
-        """The name of the descriptor, and of its group in the store."""
-        if sources.kind(self.config.source) == "vectors":
-            return "vectors"
-        return self.config.embed.model or self.config.embed.descriptor
-
-    @property
-    def block_rows(self) -> int:
-        return self.config.run.block_rows or (1 << 20 if self.device == "gpu" else 1 << 15)
-
-
-@dataclass
-class StageSummary:
-    name: str
-    units: int = 0
-    ran: int = 0
-    failed: int = 0
-    blocked: int = 0  # units whose input is missing because another unit failed
-    seconds: float = 0.0
-    done: int = 0  # rows of the units that ran
-    counts: Counter[str] = field(default_factory=Counter)
-
-    @property
-    def rate(self) -> float | None:
-        return self.done / self.seconds if self.done and self.seconds else None
-
-
-@dataclass
-class Summary:
-    path: Path
-    stages: list[StageSummary]
-    failures: list[tuple[str, Failure]]
-
-    @property
-    def exit_code(self) -> int:
-        return UNITS_FAILED if self.failures else DONE
-
-    def stage(self, name: str) -> StageSummary:
-        return next(stage for stage in self.stages if stage.name == name)
-
-    @property
-    def idle(self) -> bool:
-        """Nothing had to be done."""
-        return not self.failures and not any(stage.ran for stage in self.stages)
 
 
 def run(config: Config, *, until: str | None = None) -> Summary:
@@ -99,8 +23,6 @@ def run(config: Config, *, until: str | None = None) -> Summary:
 
     Raises ConfigError for wrong use; a unit that fails is in the summary, and the others are done all the same.
     """
-    from pipeline.stages import FLOW
-
     names = ["scan", *(stage.name for stage in FLOW)]
     if until is not None and until not in names:
         raise ConfigError(f"--until {until!r}: the stages are {', '.join(names)}")
@@ -122,9 +44,6 @@ def run(config: Config, *, until: str | None = None) -> Summary:
 
 
 def _walk(run: Run, flow: list[Stage]) -> Summary:
-    from pipeline import workers
-    from pipeline.stages.scan import scan
-
     log.info("run %s, device %s (asked for: %s)", run.path, run.device, run.config.workers.device)
     started = time.perf_counter()
     counts = scan(run)
@@ -144,7 +63,7 @@ def _walk(run: Run, flow: list[Stage]) -> Summary:
     return summary
 
 
-def _stage(run: Run, stage: Stage, digests: dict[str, str], farm: "object") -> tuple[StageSummary, list[Failure]]:
+def _stage(run: Run, stage: Stage, digests: dict[str, str], farm: workers.Farm) -> tuple[StageSummary, list[Failure]]:
     started = time.perf_counter()
     units = stage.units(run)
     settings = {name: run.config.value(name) for name in stage.settings}
@@ -163,7 +82,7 @@ def _stage(run: Run, stage: Stage, digests: dict[str, str], farm: "object") -> t
             _note(receipt, result, digests)
     failures: list[Failure] = []
     with progress.bar(stage.name, len(pending)) as step:
-        for outcome in farm(stage, pending):  # type: ignore[operator]
+        for outcome in farm(stage, pending):
             step(outcome)
             if isinstance(outcome, Failure):
                 failures.append(outcome)
@@ -184,6 +103,3 @@ def _stage(run: Run, stage: Stage, digests: dict[str, str], farm: "object") -> t
 def _note(receipt: Receipt, result: StageSummary, digests: dict[str, str]) -> None:
     digests.update({path: digest for path, (digest, _) in receipt.outputs.items()})
     result.counts.update({name: value for name, value in receipt.counts.items() if not isinstance(value, str)})
-
-
-__all__ = ["Counts", "Run", "StageSummary", "Summary", "run"]

@@ -12,12 +12,10 @@ import traceback
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pipeline import files
-
-if TYPE_CHECKING:
-    from pipeline.run import Run
+from pipeline.folder import Run
 
 Counts = dict[str, int | float]
 # Trying again, or going on with other units, would only waste the work.
@@ -41,8 +39,8 @@ class Stage:
 
     name: str
     settings: tuple[str, ...]  # "section.key" of the configuration
-    units: Callable[["Run"], list[Unit]]
-    work: Callable[["Run", Unit], Counts]
+    units: Callable[[Run], list[Unit]]
+    work: Callable[[Run, Unit], Counts]
     version: int = 1
 
 
@@ -111,7 +109,7 @@ def _receipt(value: dict[str, Any]) -> Receipt:
     return Receipt(outputs=outputs, **value)
 
 
-def execute(run: "Run", stage: Stage, unit: Unit, mark: str) -> Receipt | Failure:
+def execute(run: Run, stage: Stage, unit: Unit, mark: str) -> Receipt | Failure:
     """Does one unit, in whatever process this is. The receipt is written after all that the unit wrote."""
     retries = run.config.workers.retries
     started = time.perf_counter()

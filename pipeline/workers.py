@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
+from pipeline import backend
 from pipeline.config import ConfigError
+from pipeline.folder import Run
 from pipeline.stage import Failure, Receipt, Stage, Unit, execute
-
-if TYPE_CHECKING:
-    from pipeline.run import Run
+from pipeline.stages import FLOW
 
 PATIENCE = 60  # seconds for a scheduler, and then for a first worker, to appear
 
@@ -20,7 +20,7 @@ Farm = Callable[[Stage, list[tuple[Unit, str]]], Iterable[Receipt | Failure]]
 
 
 @contextmanager
-def farm(run: "Run") -> Iterator[Farm]:
+def farm(run: Run) -> Iterator[Farm]:
     """A function that does units (each with its fingerprint) and yields what became of them, in any order."""
     kind = run.config.workers.kind
     if kind == "inline":
@@ -35,7 +35,7 @@ def farm(run: "Run") -> Iterator[Farm]:
 
 
 @contextmanager
-def _local(run: "Run") -> Iterator[Any]:
+def _local(run: Run) -> Iterator[Any]:
     options: dict[str, Any] = {"n_workers": run.config.workers.n, "threads_per_worker": 1, "dashboard_address": ":0"}
     if run.device == "gpu":
         # Results are small host values: nothing to spill. rmm_async with cupy: one pool, given back between units.
@@ -53,7 +53,7 @@ def _local(run: "Run") -> Iterator[Any]:
             yield cluster
 
 
-def _address(run: "Run") -> dict[str, str]:
+def _address(run: Run) -> dict[str, str]:
     """What Client takes to find a scheduler that is already there."""
     file = run.config.workers.scheduler_file
     if file is not None:
@@ -89,7 +89,7 @@ def _client(target: Any) -> Any:
 class _Remote:
     """Units on Dask workers. Their names and small counts travel, nothing else."""
 
-    def __init__(self, client: Any, run: "Run", threads: int) -> None:
+    def __init__(self, client: Any, run: Run, threads: int) -> None:
         self.client, self.run, self.threads = client, run, threads
 
     def __call__(self, stage: Stage, units: list[tuple[Unit, str]]) -> Iterator[Receipt | Failure]:
@@ -129,14 +129,9 @@ class _Remote:
 def _execute(
     unit: Unit, mark: str, *, stage: str, path: str, device: Literal["cpu", "gpu"], threads: int
 ) -> Receipt | Failure:
-    from pipeline.run import Run
-    from pipeline.stages import FLOW
-
     return execute(Run.open(path, device, threads), next(s for s in FLOW if s.name == stage), unit, mark)
 
 
 def _release(device: str) -> None:
     """Between stages a worker gives its memory back: stages never need what the one before kept."""
-    from pipeline import backend
-
     (backend.gpu() if device == "gpu" else backend.cpu()).release()

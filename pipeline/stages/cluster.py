@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline import files, images, store
-from pipeline.run import Run
+from pipeline.folder import Run
 from pipeline.stage import Counts, Stage, Unit
 
 

@@ -10,9 +10,10 @@ import pyarrow as pa
 
 import kernels
 from pipeline import files
-from pipeline.run import Run
+from pipeline.folder import Run
 from pipeline.stage import Counts, Stage, Unit
 from pipeline.stages import pairs
+from pipeline.stages.embed import IMAGES
 
 READABLE = ("ok", "damaged")
 
@@ -80,8 +81,6 @@ def work(run: Run, unit: Unit) -> Counts:
 
 def read_images(run: Run, columns: list[str]) -> pa.Table:
     """The chosen columns of images/*.parquet, by row number."""
-    from pipeline.stages.embed import IMAGES
-
     empty = pa.schema([IMAGES.field(name) for name in columns]).empty_table()
     return pa.concat_tables(
         [

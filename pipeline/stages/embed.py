@@ -11,7 +11,7 @@ import xxhash
 
 from pipeline import descriptors, files, images, sources, store
 from pipeline.backend import describe
-from pipeline.run import Run
+from pipeline.folder import Run
 from pipeline.stage import Counts, Stage, Unit
 
 IMAGES = pa.schema(

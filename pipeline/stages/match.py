@@ -13,7 +13,7 @@ import pyarrow as pa
 import kernels
 from pipeline import files
 from pipeline.clusterers.dbscan import density_labels
-from pipeline.run import Run
+from pipeline.folder import Run
 from pipeline.stage import Counts, Stage, Unit
 from pipeline.stages import pairs
 

@@ -11,8 +11,8 @@ import pyarrow as pa
 
 import kernels
 from pipeline import files, store
+from pipeline.folder import Run
 from pipeline.images import STATISTICS
-from pipeline.run import Run
 from pipeline.stage import Counts, Stage, Unit
 from pipeline.stages import pairs
 from pipeline.stages.duplicates import READABLE, read_images

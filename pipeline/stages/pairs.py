@@ -22,7 +22,7 @@ import pyarrow as pa
 import kernels
 from pipeline import files, images, store
 from pipeline.descriptors import near_similarity
-from pipeline.run import Run
+from pipeline.folder import Run
 from pipeline.stage import Counts, Stage, Unit
 
 

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from pipeline import files, images, sources
 from pipeline.descriptors import near_similarity
-from pipeline.run import Run
+from pipeline.folder import Run
 from pipeline.stage import Counts, Receipts, Stage, Unit
 
 GROUPS, MEMBERS, SINGLES, BROKEN = 60, 8, 48, 200  # shown at most; the tables hold all

@@ -9,8 +9,8 @@ import pyarrow as pa
 
 from pipeline import files, sources
 from pipeline.config import ConfigError
+from pipeline.folder import Run
 from pipeline.manifest import Manifest
-from pipeline.run import Run
 from pipeline.stage import Counts
 
 

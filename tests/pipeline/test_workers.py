@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from pipeline import Config, ConfigError, workers
-from pipeline.run import Run
+from pipeline.folder import Run
 from pipeline.stage import Failure, Receipt, Stage, Unit, execute
 from pipeline.stages import FLOW
 from tests.pipeline.helpers import audit, by_key, pattern, ran, save, unit_rows

@@ -1,0 +1,83 @@
+"""What a run did and found, as values and in words."""
+
+import shlex
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pipeline import files
+from pipeline.stage import Failure
+
+DONE, UNITS_FAILED = 0, 3
+
+
+@dataclass
+class StageSummary:
+    name: str
+    units: int = 0
+    ran: int = 0
+    failed: int = 0
+    blocked: int = 0  # units whose input is missing because another unit failed
+    seconds: float = 0.0
+    done: int = 0  # rows of the units that ran
+    counts: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def rate(self) -> float | None:
+        return self.done / self.seconds if self.done and self.seconds else None
+
+
+@dataclass
+class Summary:
+    path: Path
+    stages: list[StageSummary]
+    failures: list[tuple[str, Failure]]
+
+    @property
+    def exit_code(self) -> int:
+        return UNITS_FAILED if self.failures else DONE
+
+    def stage(self, name: str) -> StageSummary:
+        return next(stage for stage in self.stages if stage.name == name)
+
+    @property
+    def idle(self) -> bool:
+        """Nothing had to be done."""
+        return not self.failures and not any(stage.ran for stage in self.stages)
+
+
+def ending(summary: Summary) -> list[str]:
+    """What a run says last: what it found, where it is, and whether the rows add up."""
+    lines = []
+    if summary.idle:
+        rows = summary.stages[0].counts["rows"]
+        lines.append(f"Nothing to do: {rows:,} rows and the configuration are unchanged.")
+    for stage, failure in summary.failures:
+        lines.append(f"FAILED {stage} {failure.unit}: {failure.error}")
+    if summary.failures:
+        lines.append(f"{len(summary.failures)} units failed; see: pixsieve failures {shlex.quote(str(summary.path))}")
+    report = summary.path / "report"
+    if summary.stages[-1].name == "report" and not summary.failures:
+        lines += found(files.read_json(report / "report.json"))
+        lines.append(f"Report: {report / 'index.html'}")
+    return lines
+
+
+def found(report: dict[str, Any]) -> list[str]:
+    rows, duplicates, outliers = report["rows"], report["duplicates"], report["outliers"]
+    statuses = ", ".join(f"{count:,} {name}" for name, count in rows["status"].items())
+    lines = [
+        f"Rows        {rows['ever']:,} in = {rows['live']:,} out + {rows['removed']:,} removed; {statuses or 'none'}",
+        f"Duplicates  {duplicates['groups']:,} groups, {duplicates['redundant']:,} redundant:"
+        f" {duplicates['exact']:,} equal files, {duplicates['pixels']:,} equal pixels, {duplicates['near']:,} similar",
+        f"Outliers    {outliers['outlier']:,}, and {outliers['potential']:,} potential",
+        f"Clusters    {report['clusters']['count']:,} with {report['clusters']['rows']:,} rows;"
+        f" {report['clusters']['noise']:,} in none",
+    ]
+    if duplicates["units_with_pairs_dropped"]:
+        lines.append(
+            f"Note        {duplicates['units_with_pairs_dropped']} pair units passed duplicates.max_pairs:"
+            " there, only the best pairs of each row count"
+        )
+    return lines
