@@ -91,9 +91,12 @@ def join(
     """One pass over all pairs of a (n, d), or over all pairs of a row of `a` and a row of `b`.
 
     cluster, near: thresholds in (0, 1]; None leaves that question out. weights: (n,) how many equal rows each node
-    stands for. near_limit: above this many near pairs only the k best of each node, and its first, are kept.
+    stands for. k: at most 256. near_limit: above this many near pairs only the k best of each node, and its first,
+    are kept.
     Memory: O(nodes * k + near_limit) and 1/32 of the pairs at most.
     """
+    if k > 256:
+        raise ValueError(f"k is {k}; at most 256 neighbours are kept")
     nodes = a if b is None else np.concatenate([a, b])
     n, split = len(nodes), None if b is None else len(a)
     weight = np.ones(n, np.int64) if weights is None else weights

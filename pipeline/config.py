@@ -1,6 +1,7 @@
 """The configuration: strict YAML in, one frozen value out."""
 
 import difflib
+import json
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -28,8 +29,7 @@ class Source(Section):
 class RunFolder(Section):
     path: Annotated[str, Field(min_length=1)]
     batch_rows: Positive = 8192
-    # Rows in one side of a pair unit; null: 32,768 on a CPU, a million on a GPU. Blocks already made keep their size.
-    block_rows: Positive | None = None
+    block_rows: Positive = 32768  # rows in each side of a pair unit; blocks already made keep their size
 
 
 class Embed(Section):
@@ -39,6 +39,7 @@ class Embed(Section):
     precision: Literal["auto", "float32", "bfloat16"] = "auto"  # of a model; auto: bfloat16 on a GPU
     batch_size: Positive = 256
     max_pixels: Positive = 178_956_970  # above: status too_large, never decoded
+    max_file_mb: Positive = 1024  # above: status too_large, never read
     read_ahead_mb: Positive = 256  # bytes of encoded images in flight, at most (one larger file goes alone)
 
 
@@ -65,8 +66,7 @@ class Duplicates(Section):
 
 
 class Outliers(Section):
-    neighbours: Positive = 10
-    rule: Literal["robust"] = "robust"
+    neighbours: Annotated[int, Field(ge=1, le=255)] = 10
 
 
 class Workers(Section):
@@ -107,13 +107,21 @@ class Config(Section):
         for setting in settings or []:
             _set(tree, setting)
         if out is not None:
-            tree.setdefault("run", {})["path"] = str(out)
+            _set(tree, f"run.path={json.dumps(str(out))}")
         place = tree.get("source")
         if isinstance(place, dict) and isinstance(place.get("path"), str):
             place["path"] = str(Path(place["path"]).absolute())
-            tree.setdefault("run", {}).setdefault("path", f"runs/{Path(place['path']).name}")
-        if isinstance(tree.get("run"), dict) and isinstance(tree["run"].get("path"), str):
-            tree["run"]["path"] = str(Path(tree["run"]["path"]).absolute())
+            if isinstance(tree.setdefault("run", {}), dict):
+                tree["run"].setdefault("path", f"runs/{Path(place['path']).name}")
+        for section, key in (("run", "path"), ("embed", "weights")):
+            place = tree.get(section)
+            # The name of torchvision's weights is no path.
+            if (
+                isinstance(place, dict)
+                and isinstance(place.get(key), str)
+                and (key == "path" or Path(place[key]).exists())
+            ):
+                place[key] = str(Path(place[key]).absolute())
         return cls.parse(tree)
 
     @classmethod
@@ -163,7 +171,7 @@ def _read(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path} is not valid YAML: {error}") from None
     if not isinstance(tree, dict):
         raise ConfigError(f"{path} must hold sections (source:, run:, ...), not {type(tree).__name__}")
-    return tree
+    return {name: {} if section is None else section for name, section in tree.items()}
 
 
 def _set(tree: dict[str, Any], setting: str) -> None:

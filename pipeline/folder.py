@@ -43,7 +43,3 @@ class Run:
         if sources.kind(self.config.source) == "vectors":
             return "vectors"
         return self.config.embed.model or self.config.embed.descriptor
-
-    @property
-    def block_rows(self) -> int:
-        return self.config.run.block_rows or (1 << 20 if self.device == "gpu" else 1 << 15)

@@ -28,7 +28,7 @@ ABSENT, OK, DAMAGED = 0, 1, 2
 USABLE = (OK, DAMAGED)
 
 REDUCED = 256  # the longer side of the reduced image, in pixels
-# Images with more pixels than this are decoded one at a time, so that threads do not add up their peaks.
+# Larger images (in pixels) are decoded one at a time: what decoders need beside the pixels would add up over threads.
 LARGE = 16_000_000
 _one_large = threading.Lock()
 
@@ -62,11 +62,10 @@ def decode(data: bytes, max_pixels: int) -> Decoded:
     except _Refused as refusal:
         status, reason, *size = refusal.args
         return Decoded(status, reason, None, *size)
-    except MemoryError:
-        return Decoded("too_large", "there is not enough memory to decode it")
-    except cv2.error as error:
-        return Decoded("unreadable", str(error))
-    pixels = np.ascontiguousarray(pixels)
+    except MemoryError:  # of this moment, not of this image
+        raise
+    except Exception as error:  # decoders of damaged data raise anything; the row keeps its place and says why
+        return Decoded("unreadable", f"{type(error).__name__}: {error}")
     height, width = pixels.shape[:2]
     if min(width, height) < 2:
         return Decoded("too_small", f"{width} x {height} pixels", None, width, height)
@@ -168,7 +167,7 @@ def _upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
         pixels = pixels[:, ::-1]
     if orientation in (3, 4, 7, 8):
         pixels = pixels[::-1]
-    return pixels
+    return np.ascontiguousarray(pixels)
 
 
 # -- PNG -------------------------------------------------------------------------------------------------------------
@@ -179,7 +178,11 @@ PNG = b"\x89PNG\r\n\x1a\n"
 def _png(data: bytes, max_pixels: int) -> tuple[np.ndarray, str]:
     """Every chunk has a checksum, so rot is seen wherever it is. Plain 8- and 16-bit images go through OpenCV, which
     holds nothing but the pixels; the rest through Pillow."""
-    view, at, exif, plain, objection = memoryview(data), 8, b"", True, ""
+    view, at, exif, objection = memoryview(data), 8, b"", ""
+    if data[12:16] != b"IHDR" or len(data) < 33:
+        raise _Refused("truncated" if len(data) < 33 else "not_image", "the PNG has no header")
+    width, height = (int.from_bytes(view[i : i + 4], "big") for i in (16, 20))
+    plain = data[25] in (0, 2)
     while True:
         if at + 12 > len(data):
             raise _Refused("truncated", "the PNG ends before its IEND chunk")
@@ -188,10 +191,7 @@ def _png(data: bytes, max_pixels: int) -> tuple[np.ndarray, str]:
             raise _Refused("truncated", f"the PNG ends inside its {name.decode('latin-1')} chunk")
         if zlib.crc32(view[at + 4 : at + 8 + size]) != int.from_bytes(view[at + 8 + size : at + 12 + size], "big"):
             objection = objection or f"wrong checksum in the {name.decode('latin-1')} chunk"
-        if name == b"IHDR":
-            width, height = (int.from_bytes(view[at + 8 + i : at + 12 + i], "big") for i in (0, 4))
-            plain = plain and view[at + 17] in (0, 2)
-        elif name == b"eXIf":
+        if name == b"eXIf":
             exif = bytes(view[at + 8 : at + 8 + size])
         elif name in (b"tRNS", b"acTL"):
             plain = False
@@ -216,15 +216,12 @@ def _pillow(data: bytes, max_pixels: int, objection: str = "") -> tuple[np.ndarr
             width, height = image.size
             with _check(width, height, max_pixels):
                 image.load()
-                pixels = _rgb(image)
-            return _upright(pixels, image.getexif().get(0x0112, 1)), objection
-    except _Refused:
-        raise
+                return _upright(_rgb(image), image.getexif().get(0x0112, 1)), objection
     except UnidentifiedImageError:
         raise _Refused("not_image", objection or f"no known image format (begins with {data[:8]!r})") from None
-    except MemoryError:
+    except (_Refused, MemoryError):
         raise
-    except Exception as error:  # decoders of damaged data raise anything; the row keeps its place and says why
+    except Exception as error:
         status = "truncated" if "truncated" in str(error).lower() else "unreadable"
         raise _Refused(status, objection or f"{type(error).__name__}: {error}") from None
 

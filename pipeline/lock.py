@@ -38,7 +38,7 @@ def locked(folder: Path) -> Iterator[None]:
 @contextmanager
 def _guard(folder: Path) -> Iterator[None]:
     """Two processes must not look at the lock at once. The kernel frees this when a process dies."""
-    handle = os.open(folder, os.O_RDONLY)
+    handle = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o666)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield

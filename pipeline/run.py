@@ -2,6 +2,7 @@
 
 import logging
 import os
+import shutil
 import time
 from collections import Counter
 from pathlib import Path
@@ -32,7 +33,6 @@ def run(config: Config, *, until: str | None = None) -> Summary:
     try:
         path.mkdir(parents=True, exist_ok=True)
         with locked(path):
-            files.write(path / "config.yaml", config.dump().encode())
             this = Run(path, config, device, len(os.sched_getaffinity(0)))
             with progress.logging_to(path / "logs"):
                 return _walk(this, FLOW[: names.index(until)] if until else FLOW)
@@ -40,13 +40,18 @@ def run(config: Config, *, until: str | None = None) -> Summary:
         inside = error.filename is not None and Path(os.fsdecode(error.filename)).is_relative_to(path)
         if not inside and error.errno not in NO_ROOM:
             raise
-        raise ConfigError(f"cannot write to the run folder {path}: {error.strerror}") from error
+        where = f" ({os.fsdecode(error.filename)})" if error.filename else ""
+        raise ConfigError(f"cannot use the run folder {path}: {error.strerror}{where}") from error
 
 
 def _walk(run: Run, flow: list[Stage]) -> Summary:
+    for partial in run.path.rglob("*.partial"):  # left by a process that was killed
+        partial.unlink()
     log.info("run %s, device %s (asked for: %s)", run.path, run.device, run.config.workers.device)
     started = time.perf_counter()
     counts = scan(run)
+    # Only now: a configuration that does not fit the run must not take the place of the one that made it.
+    files.write(run.path / "config.yaml", run.config.dump().encode())
     first = StageSummary("scan", 1, int(bool(counts["new"] or counts["removed"])), counts=Counter(counts))
     first.seconds, first.done = time.perf_counter() - started, int(counts["rows"])
     summary = Summary(run.path, [first], [])
@@ -81,6 +86,8 @@ def _stage(run: Run, stage: Stage, digests: dict[str, str], farm: workers.Farm) 
         else:
             _note(receipt, result, digests)
     failures: list[Failure] = []
+    told = run.path / "failures" / stage.name
+    shutil.rmtree(told, ignore_errors=True)
     with progress.bar(stage.name, len(pending)) as step:
         for outcome in farm(stage, pending):
             step(outcome)
@@ -88,6 +95,7 @@ def _stage(run: Run, stage: Stage, digests: dict[str, str], farm: workers.Farm) 
                 failures.append(outcome)
                 if outcome.fatal:
                     break
+                files.write(told / f"{outcome.unit}.txt", outcome.traceback.encode("utf-8", "backslashreplace"))
             else:
                 receipts.add(outcome)
                 _note(outcome, result, digests)

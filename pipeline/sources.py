@@ -52,8 +52,10 @@ def open_vectors(source: Source) -> np.ndarray:
     """The (n, d) array of a .npy source, memory-mapped."""
     try:
         array = np.load(source.path, mmap_mode="r")
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, EOFError) as error:
         raise ConfigError(f"source.path: cannot read vectors from {source.path}: {error}") from None
+    if not isinstance(array, np.ndarray):
+        raise ConfigError(f"source.path: {source.path} holds several arrays, not one of shape (n, d)")
     if array.ndim != 2 or not np.issubdtype(array.dtype, np.floating) or array.shape[1] == 0:
         raise ConfigError(
             f"source.path: {source.path} holds {array.dtype} {array.shape}; wanted: floats of shape (n, d)"
@@ -100,6 +102,8 @@ def _folder_rows(root: Path, wanted: re.Pattern[str], leave_out: Path) -> Iterat
                     todo.append((path, here))
             elif (info is None or stat.S_ISREG(info.st_mode)) and wanted.fullmatch(os.fsdecode(path)):
                 size, stamp = (info.st_size, str(info.st_mtime_ns)) if info else (0, "dangling")
+                # A file whose permissions are mended is a changed file.
+                stamp += "" if os.access(entry.path, os.R_OK) else " unreadable"
                 yield to_key(path), quote(path), size, stamp
 
 

@@ -18,6 +18,7 @@ from pipeline import files
 from pipeline.folder import Run
 
 Counts = dict[str, int | float]
+VOID = ""  # the fingerprint of no unit
 # Trying again, or going on with other units, would only waste the work.
 NO_ROOM = (errno.ENOSPC, errno.EROFS, errno.EDQUOT)
 
@@ -80,7 +81,7 @@ class Receipts:
         found = files.read_json(self.index) if self.index.exists() else {}
         for path in sorted(self.folder.glob("*.json")) if self.folder.exists() else []:
             found[path.stem] = files.read_json(path)
-        self.by_unit = {name: _receipt(value) for name, value in found.items()}
+        self.by_unit = {name: _receipt(value) for name, value in found.items() if value["fingerprint"] != VOID}
 
     def current(self, unit: Unit, mark: str | None) -> Receipt | None:
         """The receipt of this unit if it has the fingerprint `mark` and its files are there in their full length."""
@@ -110,26 +111,21 @@ def _receipt(value: dict[str, Any]) -> Receipt:
 
 
 def execute(run: Run, stage: Stage, unit: Unit, mark: str) -> Receipt | Failure:
-    """Does one unit, in whatever process this is. The receipt is written after all that the unit wrote."""
-    retries = run.config.workers.retries
+    """Does one unit, in whatever process this is. The receipt is written after all that the unit wrote; what an earlier
+    receipt says of its files is void from the moment that work begins."""
     started = time.perf_counter()
-    failed = run.path / "failures" / stage.name / f"{unit.name}.txt"
-    for left in range(retries, -1, -1):
+    path = run.path / "receipts" / stage.name / f"{unit.name}.json"
+    for left in range(run.config.workers.retries, -1, -1):
         try:
+            files.write_json(path, asdict(Receipt(unit.name, VOID, {}, {}, 0.0)))
             counts = stage.work(run, unit)
             outputs = {p: (files.digest(run.path / p), (run.path / p).stat().st_size) for p in unit.writes}
             receipt = Receipt(unit.name, mark, outputs, counts, round(time.perf_counter() - started, 3))
-            files.write_json(run.path / "receipts" / stage.name / f"{unit.name}.json", asdict(receipt))
-            failed.unlink(missing_ok=True)
+            files.write_json(path, asdict(receipt))
             return receipt
         except Exception as error:
             fatal = isinstance(error, OSError) and error.errno in NO_ROOM
             failure = Failure(unit.name, f"{type(error).__name__}: {error}", traceback.format_exc(), fatal)
             if fatal or not left:
                 break
-    try:
-        files.write(failed, failure.traceback.encode("utf-8", "backslashreplace"))
-    except OSError:
-        if not failure.fatal:
-            raise
     return failure

@@ -36,8 +36,8 @@ def prepare(root: Path, descriptor: str, batches: int, batch_rows: int, dim: int
         group.create_array(
             "status", shape=(rows,), dtype="uint8", chunks=(batch_rows,), compressors=None, dimension_names=["row"]
         )
-        group.update_attributes({"backend": attributes["backend"]})
-    made_with = group.attrs["backend"]
+        group.update_attributes(attributes)
+    made_with = group.attrs.get("backend", attributes["backend"])
     if made_with != attributes["backend"]:
         raise ConfigError(
             f"{root} was embedded on the {made_with}, this is the {attributes['backend']}: the values would differ."
@@ -48,7 +48,8 @@ def prepare(root: Path, descriptor: str, batches: int, batch_rows: int, dim: int
             f"{root} holds vectors of {group['vectors'].shape[1]} dimensions, the source gives {dim};"
             " start a new run folder"
         )
-    group.update_attributes(attributes)
+    if any(group.attrs.get(name) != value for name, value in attributes.items() if name != "versions"):
+        group.update_attributes(attributes)
     for name in ("vectors", "status"):
         array = group[name]
         if array.shape[0] < batches * batch_rows:

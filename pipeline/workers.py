@@ -97,21 +97,31 @@ class _Remote:
 
         futures = {future.key: (future, unit) for future, unit in zip(self._submit(stage, units), units, strict=True)}
         killed = []
-        for future in as_completed([future for future, _ in futures.values()]):
-            if future.status == "finished":
-                yield future.result()
-            else:
-                killed.append(futures[future.key][1])
-        # A worker that dies too often takes with it the units that only waited there: each gets a try of its own.
-        for unit in killed:
-            (future,) = self._submit(stage, [unit])
-            error = future.exception()
-            yield (
-                future.result()
-                if error is None
-                else Failure(unit[0].name, f"{type(error).__name__}: {error}", f"{error}\n")
-            )
-        self.client.run(_release, self.run.device)
+        try:
+            for future in as_completed([future for future, _ in futures.values()]):
+                if future.status == "finished":
+                    yield future.result()
+                else:
+                    killed.append(futures[future.key][1])
+            # A worker that dies too often takes with it the units that only waited there: each gets a try of its own.
+            for unit in killed:
+                (future,) = self._submit(stage, [unit])
+                error = future.exception()
+                yield (
+                    future.result()
+                    if error is None
+                    else Failure(unit[0].name, f"{type(error).__name__}: {error}", f"{error}\n")
+                )
+            self.client.run(_release, self.run.device)
+        finally:
+            self._stop([future for future, _ in futures.values()])
+
+    def _stop(self, futures: list[Any]) -> None:
+        """After an interruption nothing may go on writing once the lock of the run is free."""
+        self.client.cancel(futures)
+        end = time.monotonic() + PATIENCE
+        while any(self.client.processing().values()) and time.monotonic() < end:
+            time.sleep(0.1)
 
     def _submit(self, stage: Stage, units: list[tuple[Unit, str]]) -> list[Any]:
         return self.client.map(

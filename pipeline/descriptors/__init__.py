@@ -4,6 +4,7 @@ micro-batch of prepared images becomes unit vectors (on the backend's device).""
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -33,11 +34,11 @@ def load(config: Config, backend: Backend) -> Descriptor:
     """The configured descriptor for images. Raises ConfigError."""
     embed = config.embed
     precision = embed.precision if embed.precision != "auto" else "bfloat16" if backend.autocast else "float32"
-    return _load(embed.model, embed.weights, precision, backend.torch_device)
+    return _load(embed.model, embed.weights, weights_salt(embed.weights), precision, backend.torch_device)
 
 
 @lru_cache(2)
-def _load(model: str | None, weights: str | None, precision: str, device: str) -> Descriptor:
+def _load(model: str | None, weights: str | None, salt: str, precision: str, device: str) -> Descriptor:
     if model is None:
         from pipeline.descriptors import dct
 
@@ -45,14 +46,12 @@ def _load(model: str | None, weights: str | None, precision: str, device: str) -
     from pipeline.descriptors import network
 
     net = network.load(model, weights, precision, device)
-    attributes = {"model": model, "weights": weights_salt(weights), "metric": "cosine", "precision": precision}
+    attributes = {"model": model, "weights": salt, "metric": "cosine", "precision": precision}
     return Descriptor(model, net.dim, net.prepare, net.embed, attributes)
 
 
 def weights_salt(weights: str | None) -> str:
     """What the weights are: the digest of a file, else torchvision's name."""
-    from pathlib import Path
-
     if weights is not None and Path(weights).is_file():
         return files.digest(Path(weights))
     return weights or "DEFAULT"

@@ -54,7 +54,7 @@ def load(name: str, weights: str | None, precision: str, device: str) -> Network
     dtype = {"float32": torch.float32, "bfloat16": torch.bfloat16}[precision]
 
     def prepare(pixels: np.ndarray, luma: np.ndarray) -> np.ndarray:
-        return transform(torch.from_numpy(pixels).permute(2, 0, 1)).numpy()
+        return transform(torch.from_numpy(_middle(pixels)).permute(2, 0, 1)).numpy()
 
     def embed(batch: np.ndarray) -> np.ndarray:
         with torch.inference_mode(), torch.autocast(device, dtype, enabled=precision != "float32"):
@@ -65,6 +65,15 @@ def load(name: str, weights: str | None, precision: str, device: str) -> Network
 
     size = prepare(np.zeros((8, 8, 3), np.uint8), np.zeros((8, 8), np.uint8)).shape
     return Network(embed(np.zeros((1, *size), np.float32)).shape[1], prepare, embed)
+
+
+def _middle(pixels: np.ndarray) -> np.ndarray:
+    """The part of a long strip of an image that the presets look at: they bring the shorter side to their size and cut
+    out the middle, but would make all the rest as large before they cut it off."""
+    height, width = pixels.shape[:2]
+    most = 4 * min(height, width)
+    top, left = max(0, height - most) // 2, max(0, width - most) // 2
+    return np.ascontiguousarray(pixels[top : top + most, left : left + most])
 
 
 def _state(file: Path, name: str) -> Any:

@@ -1,5 +1,6 @@
 """embed: every image read once. Its vector goes to the store; its status, digests and statistics to images/."""
 
+import errno
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -27,6 +28,8 @@ IMAGES = pa.schema(
     ]
 )
 GROUP = 16  # images that a thread takes at a time
+# Errors that belong to a file. Any other may pass, and so is the unit's: it is tried again.
+LASTING = (errno.ENOENT, errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG)
 
 
 class Embedded(NamedTuple):
@@ -113,11 +116,11 @@ def _images(run: Run, table: pa.Table) -> tuple[list[Embedded], np.ndarray]:
 
 
 def _decoded(run: Run, table: pa.Table, prepare: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Iterator[Embedded]:
-    """The rows in order. What is in flight is bounded in bytes and in rows."""
+    """The rows in order. What is in flight is bounded: in bytes of encoded images, and in rows."""
     uris, sizes = table["uri"].to_pylist(), np.maximum(table["bytes"].to_numpy(), 1)
     limit = run.config.embed.read_ahead_mb << 20
     inflight: deque[tuple[Future[list[Embedded]], int]] = deque()
-    held, depth = 0, 4 * run.threads + 2 * run.config.embed.batch_size // GROUP
+    held, depth = 0, 2 * run.threads + run.config.embed.batch_size // GROUP
     with ThreadPoolExecutor(run.threads + 1) as pool:
         at = 0
         while at < len(uris) or inflight:
@@ -127,18 +130,22 @@ def _decoded(run: Run, table: pa.Table, prepare: Callable[[np.ndarray, np.ndarra
                 if not take:
                     break
                 cost = int(sizes[at : at + take].sum())
-                part = uris[at : at + take]
-                inflight.append((pool.submit(lambda p: [_one(run, uri, prepare) for uri in p], part), cost))
+                part = list(zip(uris[at : at + take], sizes[at : at + take].tolist(), strict=True))
+                inflight.append((pool.submit(lambda p: [_one(run, *one, prepare) for one in p], part), cost))
                 held, at = held + cost, at + take
             group, cost = inflight.popleft()
             yield from group.result()
             held -= cost
 
 
-def _one(run: Run, uri: str, prepare: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Embedded:
+def _one(run: Run, uri: str, size: int, prepare: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Embedded:
+    if size > run.config.embed.max_file_mb << 20:
+        return Embedded("too_large", f"{size} bytes; embed.max_file_mb is {run.config.embed.max_file_mb}")
     try:
         data = sources.read(run.config.source, uri)
     except OSError as error:
+        if error.errno not in LASTING:
+            raise
         return Embedded("unreadable", f"cannot be read: {error.strerror}")
     digest = xxhash.xxh3_128_digest(data)
     image = images.decode(data, run.config.embed.max_pixels)
@@ -162,7 +169,10 @@ def _one(run: Run, uri: str, prepare: Callable[[np.ndarray, np.ndarray], np.ndar
 def _given(run: Run, table: pa.Table) -> tuple[list[Embedded], np.ndarray]:
     """Rows of a .npy file, at unit length."""
     array = sources.open_vectors(run.config.source)
-    given = np.asarray(array[[int(uri) for uri in table["uri"].to_pylist()]])
+    places = np.array([int(uri) if uri.isdigit() else len(array) for uri in table["uri"].to_pylist()], np.int64)
+    there = places < len(array)  # the file may be shorter now than when these rows were listed
+    given = np.zeros((len(places), array.shape[1]), array.dtype)
+    given[there] = array[places[there]]
     wide = given.astype(np.float64)
     finite = np.asarray(np.isfinite(wide).all(axis=1))
     wide[~finite] = 0
@@ -171,9 +181,10 @@ def _given(run: Run, table: pa.Table) -> tuple[list[Embedded], np.ndarray]:
     length = np.linalg.norm(wide, axis=1, keepdims=True)
     vectors = (wide / np.where(length > 0, length, 1)).astype(np.float16)
     digests = [xxhash.xxh3_128_digest(row) for row in np.ascontiguousarray(given)]
+    bad = {True: Embedded("not_finite", "holds NaN or infinity"), False: Embedded("unreadable", "is no longer there")}
     rows = [
-        Embedded("ok", "", digest, digest) if ok else Embedded("not_finite", "holds NaN or infinity", digest)
-        for digest, ok in zip(digests, finite, strict=True)
+        Embedded("ok", "", digest, digest) if ok and here else bad[here]
+        for digest, ok, here in zip(digests, finite, there.tolist(), strict=True)
     ]
     return rows, vectors
 
@@ -187,7 +198,7 @@ def _table(numbers: pa.ChunkedArray, rows: list[Embedded]) -> pa.Table:
 
 EMBED = Stage(
     "embed",
-    ("embed.descriptor", "embed.model", "embed.precision", "embed.max_pixels"),
+    ("embed.descriptor", "embed.model", "embed.precision", "embed.max_pixels", "embed.max_file_mb"),
     units,
     work,
 )

@@ -91,7 +91,8 @@ class _Nodes:
         self.first[node[rows][::-1]] = rows[::-1]
         rest = rows[self.first[node[rows]] != rows]
         self.second[node[rest][::-1]] = rest[::-1]
-        self.rank = np.where(self.first >= 0, rank[self.first], len(node))
+        # The dead come first among equals, so that a list in which one displaced another is seen to be spoilt.
+        self.rank = np.where(self.first >= 0, rank[self.first], -1)
         self.rows = np.flatnonzero(self.weight)
 
 
@@ -172,4 +173,4 @@ def _distances(
     return distance, np.where(at < 0, -1, np.where(rather, copy, other))
 
 
-OUTLIERS = Stage("outliers", ("outliers.neighbours", "outliers.rule"), units, work)
+OUTLIERS = Stage("outliers", ("outliers.neighbours",), units, work)

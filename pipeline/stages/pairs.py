@@ -15,6 +15,7 @@ edge of it is written down. Otherwise the unit runs again (`accepts` below; `sen
 from collections.abc import Iterator
 from itertools import combinations_with_replacement
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import pyarrow as pa
@@ -60,9 +61,12 @@ def _left_out(links: Path, dead: np.ndarray) -> np.ndarray | None:
     """The rows that the existing result left out, if what has died since does it no harm."""
     if not len(dead) or not links.exists():
         return None
-    with np.load(links) as arrays:
-        before = arrays["left_out"]
-        return None if np.isin(arrays["sensitive"], np.setdiff1d(dead, before)).any() else before
+    try:
+        with np.load(links) as arrays:
+            before, sensitive = arrays["left_out"], arrays["sensitive"]
+    except (OSError, ValueError, EOFError, BadZipFile):  # no longer what the unit wrote: it will be done again
+        return None
+    return None if np.isin(sensitive, np.setdiff1d(dead, before)).any() else before
 
 
 def nodes_of(

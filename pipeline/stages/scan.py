@@ -22,6 +22,11 @@ def scan(run: Run) -> Counts:
             " set it back or start a new run folder"
         )
     found = sources.listing(run.config.source, run.path)
+    if not len(found) and known.live().any():
+        raise ConfigError(
+            f"{run.config.source.path} holds no image, but the run has {int(known.live().sum())}: is it mounted?"
+            " If all are gone on purpose, start a new run folder"
+        )
     alive = known.live()
     table = known.all(["row", "key", "bytes", "stamp"])
     table = table.filter(pa.array(alive[table["row"].to_numpy()]))
@@ -58,7 +63,7 @@ def _commit(run: Run, known: Manifest, added: pa.Table, dead: np.ndarray) -> Non
         path = run.path / f"removed/{len(removed):05}.parquet"
         files.write_table(path, pa.table({"row": dead}))
         removed.append((len(dead), files.digest(path)))
-    per_block = max(1, run.block_rows // size)
+    per_block = max(1, run.config.run.block_rows // size)
     new = range(start, len(batches))
     blocks = [tuple(new[at : at + per_block]) for at in range(0, len(new), per_block)]
     manifest = Manifest(run.path, size, tuple(batches), known.blocks + tuple(blocks), tuple(removed))

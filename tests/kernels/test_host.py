@@ -142,3 +142,10 @@ def test_distinct():
     assert first.tolist() == [0, 1, 3]
     assert inverse.tolist() == [0, 1, 0, 2, 1]
     assert [len(v) for v in kernels.distinct(x[:0])] == [0, 0]
+
+
+def test_many_neighbours_and_too_many():
+    x = vectors(np.random.default_rng(5), 700, 16, 0.5, 30, 1)
+    check(x, None, np.ones(700, np.int64), 0.9, 5, 0.9, 256)
+    with pytest.raises(ValueError, match="at most 256"):
+        kernels.join(x, k=257)

@@ -104,6 +104,7 @@ def test_batch_rows_cannot_change(images: Path, tmp_path: Path):
     audit(images, tmp_path / "run", "run.batch_rows=12")
     with pytest.raises(ConfigError, match="was begun with 12"):
         audit(images, tmp_path / "run", "run.batch_rows=13")
+    assert Config.load(tmp_path / "run/config.yaml").run.batch_rows == 12
 
 
 def test_another_backend_is_refused(images: Path, tmp_path: Path):
@@ -122,3 +123,8 @@ def test_a_gpu_that_is_not_there_is_an_error(images: Path, tmp_path: Path):
         pytest.skip("there is one")
     with pytest.raises(ConfigError, match=r"workers\.device is gpu, but torch sees no CUDA device"):
         audit(images, tmp_path / "run", "workers.device=gpu")
+
+
+def test_an_empty_section_has_its_defaults(tmp_path: Path):
+    config = load(tmp_path, "source: {path: a}\nrun:\ncluster:\n")
+    assert config.cluster.similarity == 0.9 and config.run.batch_rows == 8192

@@ -1,5 +1,6 @@
 """The dct descriptor against a slow one, and torchvision networks by name."""
 
+import shutil
 from pathlib import Path
 
 import cv2
@@ -96,6 +97,32 @@ def test_the_features_before_the_classifier(model: str, dim: int, tmp_path: Path
     torch.save(_torchvision().models.get_model(model, weights=None).state_dict(), file)
     config = Config.load(tmp_path, settings=[f"embed.model={model}", f"embed.weights={file}"])
     assert descriptors.load(config, backend.cpu()).dim == dim
+
+
+def test_weights_that_change_under_a_live_process(weights: Path, tmp_path: Path):
+    import torch
+
+    from pipeline.descriptors.network import _torchvision
+
+    file = tmp_path / "weights.pth"
+    shutil.copyfile(weights, file)
+    config = Config.load(tmp_path, settings=["embed.model=resnet18", f"embed.weights={file}"])
+    image = np.ones((1, 3, 224, 224), np.float32)
+    before = descriptors.load(config, backend.cpu()).embed(image)
+    torch.manual_seed(1)
+    torch.save(_torchvision().models.resnet18(weights=None).state_dict(), file)
+    assert (descriptors.load(config, backend.cpu()).embed(image) != before).any()
+
+
+def test_long_strips_are_not_blown_up(weights: Path, tmp_path: Path):
+    """The shorter side is brought to 256: all of this one would be 256 x 2,560,000 pixels."""
+    config = Config.load(tmp_path, settings=["embed.model=resnet18", f"embed.weights={weights}"])
+    descriptor = descriptors.load(config, backend.cpu())
+    strip = np.random.default_rng(0).integers(0, 256, (2, 20_000, 3), np.uint8)
+    assert descriptor.prepare(strip, strip[:, :, 0]).shape == (3, 224, 224)
+    photo = np.random.default_rng(0).integers(0, 256, (60, 400, 3), np.uint8)
+    whole, middle = (descriptor.prepare(p, p[:, :, 0]) for p in (photo, np.ascontiguousarray(photo[:, 80:320])))
+    np.testing.assert_allclose(whole, middle, atol=1e-6)
 
 
 @pytest.mark.parametrize(

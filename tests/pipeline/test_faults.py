@@ -144,7 +144,7 @@ def test_a_run_folder_that_cannot_be_written(tmp_path: Path):
     (tmp_path / "out").mkdir(mode=0o555)
     done = command(tmp_path / "images", tmp_path / "out/run", before=mortal())
     assert done.returncode == 2
-    assert "cannot write to the run folder" in done.stderr and "Traceback" not in done.stderr
+    assert "cannot use the run folder" in done.stderr and "Traceback" not in done.stderr
 
 
 def test_a_full_disk(tmp_path: Path):
@@ -227,3 +227,55 @@ def test_the_python_way(tmp_path: Path):
     summary = run(Config.load(tmp_path / "images", out=tmp_path / "run", settings=["workers.device=cpu"]))
     assert summary.exit_code == 0
     assert pq.read_table(summary.path / "labels.parquet")["key"].to_pylist() == ["a.png"]
+
+
+def test_a_source_that_has_become_empty_is_taken_for_unmounted(tmp_path: Path):
+    save(tmp_path / "images/a.png", PIXELS)
+    audit(tmp_path / "images", tmp_path / "run")
+    (tmp_path / "images/a.png").rename(tmp_path / "a.png")
+    with pytest.raises(ConfigError, match="is it mounted"):
+        audit(tmp_path / "images", tmp_path / "run")
+    (tmp_path / "a.png").rename(tmp_path / "images/a.png")
+    assert audit(tmp_path / "images", tmp_path / "run").idle
+
+
+def test_a_passing_read_error_is_tried_again_and_a_lasting_one_is_a_failed_unit(tmp_path: Path, monkeypatch):
+    save(tmp_path / "images/a.png", PIXELS)
+    save(tmp_path / "images/b.png", PIXELS)
+    read, errors = sources.read, [OSError(5, "Input/output error")]
+
+    def shaky(source, uri):
+        if errors:
+            raise errors.pop()
+        return read(source, uri)
+
+    monkeypatch.setattr(sources, "read", shaky)
+    assert audit(tmp_path / "images", tmp_path / "run").exit_code == 0
+    assert {row["status"] for row in by_key(tmp_path / "run", "images")} == {"ok"}
+    errors += [OSError(5, "Input/output error")] * 9
+    assert audit(tmp_path / "images", tmp_path / "other").exit_code == 3
+
+
+def test_files_of_any_size_are_not_read(tmp_path: Path):
+    save(tmp_path / "images/a.png", PIXELS)
+    with (tmp_path / "images/archive.tar").open("wb") as file:
+        file.truncate(200 << 30)
+    audit(tmp_path / "images", tmp_path / "run")
+    images = {row["key"]: row["status"] for row in by_key(tmp_path / "run", "images")}
+    assert images == {"a.png": "ok", "archive.tar": "too_large"}
+
+
+def test_vectors_that_are_no_longer_there(tmp_path: Path):
+    x = np.random.default_rng(0).normal(size=(40, 8)).astype(np.float32)
+    np.save(tmp_path / "x.npy", x)
+    audit(tmp_path / "x.npy", tmp_path / "run", until="scan")
+    np.save(tmp_path / "x.npy", x[:25])
+    assert audit(tmp_path / "x.npy", tmp_path / "run").exit_code == 0
+    assert [row["status"] for row in by_key(tmp_path / "run", "images")] == ["ok"] * 25
+
+
+@pytest.mark.parametrize("content", [b"", b"not numpy", b"PK\x05\x06" + bytes(18)])
+def test_npy_files_that_are_none(tmp_path: Path, content: bytes):
+    (tmp_path / "x.npy").write_bytes(content)
+    with pytest.raises(ConfigError, match=r"source\.path"):
+        audit(tmp_path / "x.npy", tmp_path / "run")

@@ -141,6 +141,10 @@ BAD = {
     "zeros": (bytes(1000), "not_image"),
     "only a jpeg marker": (b"\xff\xd8\xff\xe0", "not_image"),
     "only a png signature": (images.PNG, "truncated"),
+    "png without a header": (
+        images.PNG + bytes(4) + b"IEND" + zlib.crc32(b"IEND").to_bytes(4, "big") + bytes(30),
+        "not_image",
+    ),
     "html": (b"<html><body>404</body></html>", "not_image"),
 }
 
@@ -202,6 +206,20 @@ def test_flipped_bits_never_crash_and_are_seen(format_, least):
     assert seen >= least
     assert all(bool(decoded.reason) == (decoded.status != "ok") for decoded in found)
     assert format_ != "JPEG" or any(decoded.status == "damaged" for decoded in found)
+
+
+@pytest.mark.parametrize("format_", ["JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP"])
+def test_garbled_files_always_give_a_status(picture, format_):
+    rng = np.random.default_rng(0)
+    data = encoded(picture, format_)
+    for _ in range(60):
+        copy = bytearray(data)
+        for at in rng.integers(0, len(copy), 20) if rng.random() < 0.5 else rng.integers(0, min(64, len(copy)), 3):
+            copy[at] = rng.integers(256)
+        decoded = images.decode(bytes(copy), LIMIT)
+        assert decoded.status in images.STATUSES and (decoded.pixels is None) == (
+            decoded.status not in ("ok", "damaged")
+        )
 
 
 PEAK = """
