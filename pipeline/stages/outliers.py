@@ -104,7 +104,10 @@ def _neighbours(run: Run, nodes: _Nodes, k: int) -> tuple[np.ndarray, np.ndarray
         unit = files.read_arrays(path)
         own = unit["nodes"]
         other = np.where(unit["index"] >= 0, own[unit["index"]], -1) if len(own) else unit["index"]
-        index[own], similarity[own] = _best(index[own], similarity[own], other, unit["similarity"], nodes.rank, k)
+        # Most units bring a node nothing that its list does not already better.
+        news = unit["similarity"][:, 0] >= similarity[own, -1]
+        own, other, others = own[news], other[news], unit["similarity"][news]
+        index[own], similarity[own] = _best(index[own], similarity[own], other, others, nodes.rank, k)
     # A node that has died took a place from one that a unit has not written down: these lists are made again.
     spoilt = nodes.rows[((index[nodes.rows] >= 0) & (nodes.weight[index[nodes.rows]] == 0)).any(axis=1)]
     if len(spoilt):

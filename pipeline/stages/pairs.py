@@ -24,6 +24,7 @@ import kernels
 from pipeline import files, images, store
 from pipeline.descriptors import near_similarity
 from pipeline.folder import Run
+from pipeline.manifest import Manifest
 from pipeline.stage import Counts, Stage, Unit
 
 
@@ -82,21 +83,22 @@ def nodes_of(
     first, place = kernels.distinct(vectors[usable])
     lives = ~np.isin(rows, left_out)
     weights = np.bincount(place[lives], minlength=len(first))
-    order = _by_key(run, batches, rows, place, lives, len(first))
+    order = _by_key(manifest, batches, rows, place, lives, len(first))
     order = order[weights[order] > 0]
     return vectors[usable[first[order]]], rows[first[order]], weights[order], rows, rows[first[place]]
 
 
 def _by_key(
-    run: Run, batches: tuple[int, ...], rows: np.ndarray, place: np.ndarray, lives: np.ndarray, nodes: int
+    manifest: Manifest, batches: tuple[int, ...], rows: np.ndarray, place: np.ndarray, lives: np.ndarray, nodes: int
 ) -> np.ndarray:
     """The nodes in the order of the least key among their living rows."""
-    table = pa.concat_tables([run.manifest.table(batch, ["row", "key"]) for batch in batches])
+    table = pa.concat_tables([manifest.table(batch, ["row", "key"]) for batch in batches])
     by_key = table["row"].to_numpy()[pa.compute.sort_indices(table["key"]).to_numpy()]
-    rank = np.empty(len(batches) * run.manifest.batch_rows, np.int64)
-    rank[by_key - batches[0] * run.manifest.batch_rows] = np.arange(len(by_key))
+    start = batches[0] * manifest.batch_rows
+    rank = np.empty(len(batches) * manifest.batch_rows, np.int64)
+    rank[by_key - start] = np.arange(len(by_key))
     least = np.full(nodes, len(rank), np.int64)
-    np.minimum.at(least, place[lives], rank[rows[lives] - batches[0] * run.manifest.batch_rows])
+    np.minimum.at(least, place[lives], rank[rows[lives] - start])
     return np.argsort(least, kind="stable")
 
 

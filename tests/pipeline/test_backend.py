@@ -5,9 +5,9 @@ import pytest
 from sklearn.cluster import DBSCAN
 from sklearn.metrics import adjusted_rand_score
 
-from pipeline import backend
+from pipeline import backend, demo
 from pipeline.stages.cluster import representatives
-from tests.pipeline.helpers import unit_rows
+from tests.pipeline.helpers import audit, by_key, unit_rows
 
 
 def rows(seed: int, n: int = 600) -> np.ndarray:
@@ -80,3 +80,14 @@ def test_the_gpu_takes_few_rows():
         assert (backend.gpu().dbscan(x[:n], 0.9, 5)[0] == -1).all()
         assert (backend.gpu().hdbscan(x[:n], 5, 5)[0] == -1).all()
     backend.gpu().release()
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("kind", ["inline", "local"])
+def test_the_flow_on_a_gpu_finds_what_it_finds_on_a_cpu(tmp_path, kind: str):
+    demo.draw(tmp_path / "images", scenes=60)
+    cut = ("run.batch_rows=32", "run.block_rows=64")
+    for device in ("cpu", "gpu"):
+        audit(tmp_path / "images", tmp_path / device, *cut, f"workers.device={device}", f"workers.kind={kind}")
+    for name in ("labels", "duplicates"):
+        assert by_key(tmp_path / "gpu", name) == by_key(tmp_path / "cpu", name)
