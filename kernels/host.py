@@ -335,14 +335,16 @@ def _links(
         hit = tile >= threshold
         cores = hit & core[rows][:, None] & core[columns]
         edges.append(_pairs_of(rows, columns, tile, hit & ~cores))
-        # Each row links to its first neighbour of another component, until no two components are left to link.
+        # Each row and each column links to its first neighbour of another component, until no two components are left
+        # to link: every component takes part, so each round at least halves them (Boruvka, 1926).
         while True:
             cores &= label[rows][:, None] != label[columns]
-            at = np.flatnonzero(cores.any(axis=1))
+            at, to = np.flatnonzero(cores.any(axis=1)), np.flatnonzero(cores.any(axis=0))
             if not len(at):
                 break
-            links = np.column_stack([at + rows.start, cores[at].argmax(axis=1) + columns.start])
-            forest = np.concatenate([forest, links])
+            by_row = np.column_stack([at + rows.start, cores[at].argmax(axis=1) + columns.start])
+            by_column = np.column_stack([cores[:, to].argmax(axis=0) + rows.start, to + columns.start])
+            forest = np.concatenate([forest, by_row, by_column])
             label = components(n, forest[:, 0], forest[:, 1])
     forest = spanning_forest(n, forest[:, 0], forest[:, 1])
     ei, ej, es = _concatenate(edges)

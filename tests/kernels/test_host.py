@@ -149,3 +149,14 @@ def test_many_neighbours_and_too_many():
     check(x, None, np.ones(700, np.int64), 0.9, 5, 0.9, 256)
     with pytest.raises(ValueError, match="at most 256"):
         kernels.join(x, k=257)
+
+
+def test_a_dense_tile_takes_few_rounds(monkeypatch):
+    """All alike: the components of a tile are united in a few rounds, not one by one."""
+    x = vectors(np.random.default_rng(6), 2500, 8, 0, 0, 0)[:1] + np.zeros((2500, 1), np.float16)
+    x = (x + 0.001 * np.random.default_rng(7).normal(size=x.shape)).astype(np.float16)
+    rounds = []
+    components = host.components
+    monkeypatch.setattr(host, "components", lambda *graph: (rounds.append(1), components(*graph))[1])
+    joined = kernels.join(x, cluster=0.9, min_samples=5)
+    assert len(joined.forest) == 2499 and len(rounds) < 20
