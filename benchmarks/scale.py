@@ -19,6 +19,7 @@ import numpy as np
 import psutil
 
 from benchmarks import record
+from pipeline.stages import FLOW
 
 DIM = 64
 
@@ -43,17 +44,20 @@ def same(rows: int) -> np.ndarray:
     return np.concatenate([equal, almost]).astype(np.float32)[rng.permutation(150_000)]
 
 
-def peak_while(process: subprocess.Popen) -> tuple[int, int]:
-    """Bytes: the most that the process and its children held together, and the most that one of them held."""
-    parent, together, largest = psutil.Process(process.pid), 0, 0
+def peak_while(process: subprocess.Popen, out: Path) -> dict[str, tuple[int, int]]:
+    """Megabytes in each stage: the most that the process and its children held together, and that one of them held."""
+    parent, peak = psutil.Process(process.pid), {}
+    names = [stage.name for stage in FLOW]
     while process.poll() is None:
         try:
             sizes = [one.memory_full_info().pss for one in [parent, *parent.children(recursive=True)]]
         except psutil.Error:
             continue
-        together, largest = max(together, sum(sizes)), max(largest, *sizes)
+        stage = next((name for name in names if not (out / f"receipts/{name}.json").exists()), "report")
+        together, largest = peak.get(stage, (0, 0))
+        peak[stage] = max(together, sum(sizes) >> 20), max(largest, max(sizes) >> 20)
         time.sleep(0.2)
-    return together, largest
+    return peak
 
 
 def main() -> None:
@@ -72,7 +76,7 @@ def main() -> None:
         command += ["--set", "workers.kind=local", "--set", "workers.n=2", "--set", "workers.device=cpu"]
         started = time.perf_counter()
         process = subprocess.Popen(command)
-        together, largest = peak_while(process)
+        peak = peak_while(process, out)
         seconds = time.perf_counter() - started
         receipts = {path.stem: json.loads(path.read_text()) for path in sorted((out / "receipts").glob("*.json"))}
         written = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
@@ -84,10 +88,10 @@ def main() -> None:
             "unit_s": {name: round(sum(r["seconds"] for r in units.values()), 1) for name, units in receipts.items()},
             "units": {name: len(units) for name, units in receipts.items()},
             "bytes_written": written,
-            "peak_bytes": together,
-            "peak_bytes_one_process": largest,
+            "peak_mb_all_and_largest_process": peak,
             "found": json.loads((out / "report/report.json").read_text()),
         }
+    del result["found"]["source"]
     for name, value in result.items():
         print(f"{name:<24}{value}")
     record("scale", result)
