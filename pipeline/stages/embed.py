@@ -28,6 +28,8 @@ IMAGES = pa.schema(
     ]
 )
 GROUP = 16  # images that a thread takes at a time
+READERS = 8  # threads that wait for storage
+Prepare = Callable[[np.ndarray, np.ndarray], np.ndarray]
 # Errors that belong to a file. Any other may pass, and so is the unit's: it is tried again.
 LASTING = (errno.ENOENT, errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG)
 
@@ -115,13 +117,14 @@ def _images(run: Run, table: pa.Table) -> tuple[list[Embedded], np.ndarray]:
     return rows, vectors
 
 
-def _decoded(run: Run, table: pa.Table, prepare: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Iterator[Embedded]:
-    """The rows in order. What is in flight is bounded: in bytes of encoded images, and in rows."""
+def _decoded(run: Run, table: pa.Table, prepare: Prepare) -> Iterator[Embedded]:
+    """The rows in order. Many threads wait for storage, one for each core decodes. What is in flight is bounded: in
+    bytes of encoded images, and in rows."""
     uris, sizes = table["uri"].to_pylist(), np.maximum(table["bytes"].to_numpy(), 1)
     limit = run.config.embed.read_ahead_mb << 20
     inflight: deque[tuple[Future[list[Embedded]], int]] = deque()
-    held, depth = 0, 2 * run.threads + run.config.embed.batch_size // GROUP
-    with ThreadPoolExecutor(run.threads + 1) as pool:
+    held, depth = 0, READERS + 2 * run.threads + run.config.embed.batch_size // GROUP
+    with ThreadPoolExecutor(READERS) as readers, ThreadPoolExecutor(run.threads) as decoders:
         at = 0
         while at < len(uris) or inflight:
             while at < len(uris) and len(inflight) < depth:
@@ -129,24 +132,36 @@ def _decoded(run: Run, table: pa.Table, prepare: Callable[[np.ndarray, np.ndarra
                 take = int(max(within, 0 if inflight else 1))
                 if not take:
                     break
-                cost = int(sizes[at : at + take].sum())
-                part = list(zip(uris[at : at + take], sizes[at : at + take].tolist(), strict=True))
-                inflight.append((pool.submit(lambda p: [_one(run, *one, prepare) for one in p], part), cost))
+                part = slice(at, at + take)
+                cost = int(sizes[part].sum())
+                read = readers.submit(_read_all, run, uris[part], sizes[part].tolist())
+                inflight.append((decoders.submit(_describe_all, run, read, prepare), cost))
                 held, at = held + cost, at + take
             group, cost = inflight.popleft()
             yield from group.result()
             held -= cost
 
 
-def _one(run: Run, uri: str, size: int, prepare: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Embedded:
+def _read_all(run: Run, uris: list[str], sizes: list[int]) -> list[bytes | Embedded]:
+    return [_read(run, uri, size) for uri, size in zip(uris, sizes, strict=True)]
+
+
+def _describe_all(run: Run, read: Future[list[bytes | Embedded]], prepare: Prepare) -> list[Embedded]:
+    return [data if isinstance(data, Embedded) else _describe(run, data, prepare) for data in read.result()]
+
+
+def _read(run: Run, uri: str, size: int) -> bytes | Embedded:
     if size > run.config.embed.max_file_mb << 20:
         return Embedded("too_large", f"{size} bytes; embed.max_file_mb is {run.config.embed.max_file_mb}")
     try:
-        data = sources.read(run.config.source, uri)
+        return sources.read(run.config.source, uri)
     except OSError as error:
         if error.errno not in LASTING:
             raise
         return Embedded("unreadable", f"cannot be read: {error.strerror}")
+
+
+def _describe(run: Run, data: bytes, prepare: Prepare) -> Embedded:
     digest = xxhash.xxh3_128_digest(data)
     image = images.decode(data, run.config.embed.max_pixels)
     if image.pixels is None:
