@@ -27,7 +27,7 @@ IMAGES = pa.schema(
         *((name, pa.float32()) for name in images.STATISTICS),
     ]
 )
-GROUP = 16  # images that a thread takes at a time
+GROUP = 32  # images that a thread takes at a time
 READERS = 8  # threads that wait for storage
 Prepare = Callable[[np.ndarray, np.ndarray], np.ndarray]
 # Errors that belong to a file. Any other may pass, and so is the unit's: it is tried again.
