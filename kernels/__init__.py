@@ -1,7 +1,8 @@
 """Array functions without I/O. `host` (NumPy) says what is right."""
 
+from kernels.exact import similarity
 from kernels.graph import attach, components, first_seen, leaders, spanning_forest
-from kernels.host import Joined, distinct, join, similarity
+from kernels.host import Joined, distinct, join
 
 __all__ = [
     "Joined",

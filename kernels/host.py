@@ -1,10 +1,6 @@
 """Exact pairwise kernels in NumPy: the specification that every faster kernel has to meet.
 
-The similarity of two rows is `x.y / sqrt(|x|^2 |y|^2)` in float64 over the stored values, at most 1, and 0 where a
-row is zero. Rows are float16 vectors of about unit length: their products are multiples of 2^-48 and the sums stay near
-1, so float64 holds every dot product exactly, in whatever order it is summed. That is what makes the answers
-independent of tiles, batches and workers. Tiles are screened in float32; what rounding leaves open is computed in
-float64.
+Tiles of pairs are screened in float32; what rounding leaves open is computed in float64 (kernels/exact.py).
 """
 
 from collections.abc import Iterator
@@ -13,17 +9,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from kernels.best import Best
+from kernels.exact import Floats, Index, Pairs, divide, similarity_of, squares
 from kernels.graph import components, spanning_forest
 
 ROWS, COLUMNS = 1024, 2048
 # A tile in which more than 1/32 of the pairs matter is computed in float64 as a whole instead of pair by pair.
 DENSE = 32
-# Rows converted to float64 at a time: the copies stay in the cache.
-CHUNK = 4096
-
-Floats = NDArray[np.floating]
-Index = NDArray[np.int64]
-Pairs = tuple[Index, Index, NDArray[np.float64]]
 
 
 class Joined(NamedTuple):
@@ -37,33 +29,6 @@ class Joined(NamedTuple):
     near_total: int  # how many there are; more than len(near[0]) when the limit was passed
     neighbours: Index  # (n, k) most similar nodes, best first, ties by index; -1 where there are fewer
     similarity: NDArray[np.float32]  # (n, k) theirs; -inf where there are fewer
-
-
-def similarity(a: Floats, b: Floats, i: Index, j: Index) -> NDArray[np.float64]:
-    """Similarities of the pairs (a[i], b[j]), shape (m,), in [-1, 1]."""
-    return _similarity(a, b, i, j, _squares(a), _squares(b))
-
-
-def _similarity(a: Floats, b: Floats, i: Index, j: Index, aa: Floats, bb: Floats) -> NDArray[np.float64]:
-    dot = np.empty(len(i))
-    for at in range(0, len(i), CHUNK):
-        part = slice(at, at + CHUNK)
-        np.einsum("ij,ij->i", a[i[part]].astype(np.float64), b[j[part]].astype(np.float64), out=dot[part])
-    return _divide(dot, aa[i] * bb[j])
-
-
-def _squares(x: Floats) -> NDArray[np.float64]:
-    squares = np.empty(len(x))
-    for at in range(0, len(x), CHUNK):
-        wide = x[at : at + CHUNK].astype(np.float64)
-        np.einsum("ij,ij->i", wide, wide, out=squares[at : at + CHUNK])
-    return squares
-
-
-def _divide(dot: NDArray[np.float64], squares: NDArray[np.float64]) -> NDArray[np.float64]:
-    norm = np.sqrt(squares)
-    quotient = np.divide(dot, norm, out=np.zeros_like(dot), where=norm > 0)
-    return np.minimum(quotient, 1.0, out=quotient)
 
 
 def distinct(x: Floats) -> tuple[Index, Index]:
@@ -102,7 +67,7 @@ def join(
     weight = np.ones(n, np.int64) if weights is None else weights
     low = min((t for t in (cluster, near) if t is not None), default=np.inf)
     tiles = _Tiles(nodes, split)
-    best = _Best(n, k)
+    best = Best(n, k)
     counts = np.zeros(n, np.int64)
     hits, dense_near = [_nothing()], [_nothing()]
     dense: list[tuple[slice, slice]] = []
@@ -160,7 +125,7 @@ class _Tiles:
     def __init__(self, nodes: Floats, split: int | None) -> None:
         self.nodes, self.split = nodes, split
         wide = nodes.astype(np.float32)
-        self.squares = _squares(nodes)
+        self.squares = squares(nodes)
         norms = np.sqrt(self.squares)[:, None]
         self.unit = np.divide(wide, norms, out=wide, where=norms > 0, casting="unsafe")
         # |float32 dot product of two rounded unit vectors - the exact similarity|, for any order of summation: one
@@ -182,11 +147,11 @@ class _Tiles:
                 yield rows, columns, tile
 
     def similarity(self, i: Index, j: Index) -> NDArray[np.float64]:
-        return _similarity(self.nodes, self.nodes, i, j, self.squares, self.squares)
+        return similarity_of(self.nodes, self.nodes, i, j, self.squares, self.squares)
 
     def exact(self, rows: slice, columns: slice) -> NDArray[np.float64]:
         x, y = self.nodes[rows].astype(np.float64), self.nodes[columns].astype(np.float64)
-        tile = _divide(x @ y.T, self.squares[rows][:, None] * self.squares[columns])
+        tile = divide(x @ y.T, self.squares[rows][:, None] * self.squares[columns])
         if rows.start == columns.start:
             self._blank(tile)
         return tile
@@ -194,94 +159,6 @@ class _Tiles:
     def _blank(self, tile: Floats) -> None:
         height = len(tile)
         tile[:, :height][self.lower[:height, :height]] = -np.inf
-
-
-class _Best:
-    """The k best neighbours of each node seen so far, ties by index. Tiles come in ascending order of index, so a
-    later pair displaces an earlier one only if it is strictly better."""
-
-    def __init__(self, n: int, k: int) -> None:
-        self.k = k
-        self.index = np.full((n, k), -1, np.int64)
-        self.similarity = np.full((n, k), -np.inf, np.float32)
-
-    def wanted(
-        self, rows: slice, columns: slice, tile: NDArray[np.float32], low: float, slack: float
-    ) -> NDArray[np.bool_]:
-        """The pairs of a screened tile that may be at or above `low`, or among the best of their row or column."""
-        mask: NDArray[np.bool_]
-        if not self.k:
-            return tile >= np.float32(low - slack)
-        loose = np.float32(2 * slack + 2.0**-23)
-        mask = tile >= np.minimum(self._floor(rows, tile) - loose, np.float32(low - slack))[:, None]
-        mask |= tile >= self._floor(columns, tile.T) - loose
-        if rows.start == columns.start:
-            mask &= tile > -np.inf
-        return mask
-
-    def _floor(self, own: slice, tile: NDArray[np.float32]) -> NDArray[np.float32]:
-        worst = self.similarity[own, -1]
-        return worst if worst.min() > -np.inf else np.maximum(worst, _kth(tile, self.k))
-
-    def from_pairs(self, i: Index, j: Index, s: NDArray[np.float64]) -> None:
-        if self.k:
-            single = s.astype(np.float32)
-            self._merge(j, i, single)
-            self._merge(i, j, single)
-
-    def from_tile(self, rows: slice, columns: slice, tile: NDArray[np.float64]) -> None:
-        if self.k:
-            single = tile.astype(np.float32)
-            for own, other, values in ((columns, rows, single.T), (rows, columns, single)):
-                at, to = np.nonzero(_top(values, self.k, self.similarity[own, -1]))
-                self._merge(at + own.start, to + other.start, values[at, to])
-
-    def _merge(self, node: Index, other: Index, s: NDArray[np.float32]) -> None:
-        better = s > self.similarity[node, -1]
-        node, other, s = node[better], other[better], s[better]
-        changed, place = np.unique(node, return_inverse=True)
-        owner = np.concatenate([np.repeat(np.arange(len(changed)), self.k), place])
-        index = np.concatenate([self.index[changed].ravel(), other])
-        value = np.concatenate([self.similarity[changed].ravel(), s])
-        # One integer orders by owner, then value, best first, then position, which ascends with the index: newcomers
-        # stand behind what is kept, and among themselves in the order of the tile.
-        bits = (-value).view(np.int32)
-        bits ^= (bits >> 31) & 0x7FFFFFFF
-        order = (owner << 52) | ((bits.astype(np.int64) + 2**31) << 20) | np.arange(len(owner))
-        order.sort()
-        start = np.searchsorted(order, np.arange(len(changed)) << 52)
-        top = order[start[:, None] + np.arange(self.k)] & (2**20 - 1)
-        self.index[changed], self.similarity[changed] = index[top], value[top]
-
-    def pairs(self, nodes: Floats, low: float, first: Index) -> Pairs:
-        """The pairs of each node with its k best and with `first` (n where there is none), at or above `low`."""
-        n = len(self.index)
-        node = np.concatenate([np.repeat(np.arange(n), self.k), np.arange(n)])
-        other = np.concatenate([self.index.ravel(), np.where(first < n, first, -1)])
-        node, other = node[other >= 0], other[other >= 0]
-        flat = np.unique(np.minimum(node, other) * n + np.maximum(node, other))
-        i, j = flat // max(n, 1), flat % max(n, 1)
-        s = similarity(nodes, nodes, i, j)
-        return i[s >= low], j[s >= low], s[s >= low]
-
-
-def _kth(tile: NDArray[np.float32], k: int) -> NDArray[np.float32]:
-    """A lower bound of the k-th largest value of each row, and close to it: the k-th largest of the maxima of 4 k
-    groups of columns."""
-    width = tile.shape[1] // (4 * k)
-    if width == 0:
-        return np.full(len(tile), -np.inf, np.float32)
-    maxima = np.stack([tile[:, at * width : (at + 1) * width].max(axis=1) for at in range(4 * k)], axis=1)
-    return np.partition(maxima, 3 * k, axis=1)[:, 3 * k]
-
-
-def _top(values: NDArray[np.float32], k: int, above: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Marks in each row the k largest values, ties by column, as far as they are greater than `above`."""
-    width = values.shape[1]
-    kth = np.partition(values, max(width - k, 0), axis=1)[:, max(width - k, 0)][:, None]
-    greater, equal = values > kth, values == kth
-    room = k - greater.sum(axis=1, keepdims=True)
-    return (greater | (equal & (np.cumsum(equal, axis=1, dtype=np.int32) <= room))) & (values > above[:, None])
 
 
 def _nothing() -> Pairs:

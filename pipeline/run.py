@@ -110,4 +110,4 @@ def _stage(run: Run, stage: Stage, digests: dict[str, str], farm: workers.Farm) 
 
 def _note(receipt: Receipt, result: StageSummary, digests: dict[str, str]) -> None:
     digests.update({path: digest for path, (digest, _) in receipt.outputs.items()})
-    result.counts.update({name: value for name, value in receipt.counts.items() if not isinstance(value, str)})
+    result.counts.update(receipt.counts)

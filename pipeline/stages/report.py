@@ -23,11 +23,8 @@ def units(run: Run) -> list[Unit]:
     manifest = run.manifest
     tables = tuple(f"{name}.parquet" for name in ("labels", "clusters", "duplicates", "outliers", "images"))
     reads = (*tables, *(f"manifest/{name}.parquet" for name in manifest.batch_names()), *manifest.removed_files())
-    return [Unit("all", reads, ("report/report.json", "report/index.html"), near_salt(run))]
-
-
-def near_salt(run: Run) -> str:
-    return f"{near_similarity(run.config, run.descriptor)} {_truncated(run)}"
+    salt = f"{near_similarity(run.config, run.descriptor)} {_truncated(run)}"
+    return [Unit("all", reads, ("report/report.json", "report/index.html"), salt)]
 
 
 def work(run: Run, unit: Unit) -> Counts:
