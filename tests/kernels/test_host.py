@@ -24,7 +24,7 @@ def brute(x, split, weights, cluster, min_samples, near, k):
     core = (counts + (0 if split is None else weights)) >= min_samples
     upper = np.triu(np.ones((n, n), bool), 1) & allowed
     near_pairs = set(zip(*np.nonzero((s >= near) & upper), strict=True))
-    single = np.where(allowed, s.astype(np.float32), -np.inf)
+    single = np.where(allowed, s, -np.inf)
     order = np.lexsort((np.broadcast_to(np.arange(n), (n, n)), -single), axis=1)[:, :k]
     best = np.take_along_axis(single, order, 1)
     return s, hit & upper, counts, core, near_pairs, np.where(best > -np.inf, order, -1), best
@@ -83,8 +83,7 @@ def test_join_equals_brute_force(seed, n, d, spread, copies, zeros, cut, tile, c
     rng = np.random.default_rng(seed)
     x = vectors(rng, n, d, spread, copies, zeros)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(host, "ROWS", tile[0])
-        patch.setattr(host, "COLUMNS", tile[1])
+        patch.setattr(host.Host, "tile", tile)
         check(x, None if cut is None else round(cut * n), rng.integers(1, 4, size=n), cluster, min_samples, near, k)
 
 
@@ -151,12 +150,3 @@ def test_many_neighbours_and_too_many():
         kernels.join(x, k=257)
 
 
-def test_a_dense_tile_takes_few_rounds(monkeypatch):
-    """All alike: the components of a tile are united in a few rounds, not one by one."""
-    x = vectors(np.random.default_rng(6), 2500, 8, 0, 0, 0)[:1] + np.zeros((2500, 1), np.float16)
-    x = (x + 0.001 * np.random.default_rng(7).normal(size=x.shape)).astype(np.float16)
-    rounds = []
-    components = host.components
-    monkeypatch.setattr(host, "components", lambda *graph: (rounds.append(1), components(*graph))[1])
-    joined = kernels.join(x, cluster=0.9, min_samples=5)
-    assert len(joined.forest) == 2499 and len(rounds) < 20

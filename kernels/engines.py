@@ -1,0 +1,19 @@
+"""Which engine works on an array: the host's on NumPy arrays, the device's on CuPy arrays."""
+
+from typing import Any
+
+import numpy as np
+
+from kernels.walk import Engine
+
+
+def engine_of(x: Any) -> Engine:
+    if isinstance(x, np.ndarray):
+        from kernels.host import Host
+
+        return Host()
+    if type(x).__module__.partition(".")[0] == "cupy":
+        from kernels.device import Device
+
+        return Device()
+    raise TypeError(f"rows are a {type(x).__name__}; a NumPy or a CuPy array is needed")

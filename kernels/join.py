@@ -1,0 +1,156 @@
+"""The one pass over the pairs of a block, or of two, that serves everyone who needs pairs."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from kernels.best import Best
+from kernels.density import Density
+from kernels.engines import engine_of
+from kernels.exact import Array, Metric, Pairs, space
+from kernels.walk import Hits, Prefix, Walk
+
+MOST_NEIGHBOURS = 256
+
+
+class Joined(NamedTuple):
+    """What one pass over the pairs of a block (or of two) found. Nodes: the rows of `a`, then the rows of `b`."""
+
+    counts: Array  # (n,) int64 weight of the neighbours at or above `cluster`; in a self join with the row's own
+    core: Array  # (n,) bool, whether the neighbours seen here, and the row itself, reach min_samples
+    forest: Array  # (m, 2) int64, a tree for each component of the pairs of core nodes: its least node with the others
+    edges: Pairs  # every other pair at or above `cluster`: i, j, similarity
+    near: Pairs  # the pairs at or above `near`: i, j, similarity
+    near_total: int  # how many there are; more than len(near[0]) when the limit was passed
+    neighbours: Array  # (n, k) int64 most similar nodes, best first, ties by index; -1 where there are fewer
+    similarity: Array  # (n, k) float64 theirs; -inf where there are fewer
+
+
+class Exactly:
+    """The exact side of a walk's hits. Closeness is computed once, and only where a question needs it."""
+
+    def __init__(self, walk: Walk, hits: Hits) -> None:
+        self.walk, self.hits = walk, hits
+        self._known = walk.engine.xp.full(len(hits.i), np.nan)
+
+    def closeness(self, mask: Array) -> Array:
+        """Of the pairs marked."""
+        xp, hits = self.walk.engine.xp, self.hits
+        open_ = xp.flatnonzero(mask & xp.isnan(self._known))
+        if len(open_):
+            self._known[open_] = self.walk.engine.closeness(self.walk.space, hits.i[open_], hits.j[open_])
+        return self._known[mask]
+
+    def at_least(self, threshold: float) -> Array:
+        """Which pairs are at or above the threshold: the screen's word where that is beyond its slack."""
+        score, slack = self.hits.score, self.hits.slack
+        low = self.walk.score(threshold)
+        result = score >= low - slack
+        open_ = result & (score < low + slack)
+        result[open_] = self.closeness(open_) >= threshold
+        return result
+
+
+def join(
+    a: Array,
+    b: Array | None = None,
+    *,
+    metric: Metric = "cosine",
+    weights: Array | None = None,
+    cluster: float | None = None,
+    min_samples: int = 1,
+    near: float | None = None,
+    near_limit: int = 5_000_000,
+    k: int = 0,
+    prefix: Prefix = "auto",
+) -> Joined:
+    """One pass over all pairs of a (n, d), or over all pairs of a row of `a` and a row of `b` (m, d).
+
+    metric: cosine, hamming or jaccard (kernels/exact.py says what a and b hold). cluster, near: thresholds, least
+    similarities; None leaves that question out. weights: (n,) int64, how many equal rows each node stands for. k: at
+    most 256. near_limit: above this many near pairs only the k best of each node, and its first, are kept. prefix: see
+    `pairs`. ValueError for rows that cannot be compared.
+    Memory: O(nodes * (depth + k + min_samples) + near_limit), and 1/32 of the pairs of a tile.
+    """
+    if not 0 <= k <= MOST_NEIGHBOURS:
+        raise ValueError(f"k is {k}; at most {MOST_NEIGHBOURS} neighbours are kept")
+    if metric == "euclidean":
+        raise ValueError("join counts similarities; euclidean is a distance")
+    engine = engine_of(a)
+    xp = engine.xp
+    nodes = space(engine, a, b, metric)
+    n = nodes.n
+    weight = xp.ones(n, np.int64) if weights is None else weights
+    density = Density(engine, weight, min_samples, weight if b is None else xp.zeros(n, np.int64))
+    low = min((t for t in (cluster, near) if t is not None), default=np.inf)
+    walk = Walk(engine, nodes, low=low, k=k, prefix=prefix)
+    best = Best(walk, k)
+    close = _Near(xp, n, near_limit)
+    for hits in walk:
+        exactly = Exactly(walk, hits)
+        if cluster is not None:
+            found = exactly.at_least(cluster)
+            density.add(hits.i[found], hits.j[found])
+        if near is not None:
+            found = exactly.at_least(near)
+            close.add(hits.i[found], hits.j[found])
+        if k:
+            wanted = best.wanted(hits)
+            i, j, s = hits.i[wanted], hits.j[wanted], exactly.closeness(wanted)
+            best.add(xp.concatenate([i, j]), xp.concatenate([j, i]), xp.concatenate([s, s]))
+    none = xp.empty(0, np.int64)
+    edges, core = (none, none), xp.zeros(n, bool)
+    if cluster is not None:
+        edges, core = density.pending(), density.core()
+    under = xp.flatnonzero(density.label != xp.arange(n))
+    i, j = close.pairs(best.index)
+    s = engine.closeness(nodes, i, j)
+    if near is not None and close.total > near_limit:
+        i, j, s = i[s >= near], j[s >= near], s[s >= near]
+    return Joined(
+        density.counts,
+        core,
+        xp.stack([density.label[under], under], axis=1),
+        (*edges, engine.closeness(nodes, *edges)),
+        (i, j, s),
+        close.total,
+        best.index,
+        best.closeness,
+    )
+
+
+class _Near:
+    """Near pairs, up to a limit; beyond it, the first partner of each node."""
+
+    def __init__(self, xp: Any, n: int, limit: int) -> None:
+        self.xp, self.limit, self.total = xp, limit, 0
+        self.kept: list[tuple[Array, Array]] = []
+        self.first = xp.full(n, n)
+
+    def add(self, i: Array, j: Array) -> None:
+        before, self.total = self.total, self.total + len(i)
+        if self.total <= self.limit:
+            self.kept.append((i, j))
+            return
+        if before <= self.limit:
+            for pair in self.kept:
+                self._first(*pair)
+            self.kept = []
+        self._first(i, j)
+
+    def _first(self, i: Array, j: Array) -> None:
+        self.xp.minimum.at(self.first, i, j)
+        self.xp.minimum.at(self.first, j, i)
+
+    def pairs(self, best: Array) -> tuple[Array, Array]:
+        """Ascending. All, or each node's first and those in the lists `best` (n, k)."""
+        xp, n = self.xp, max(len(best), 1)
+        if self.total <= self.limit:
+            none = xp.empty(0, np.int64)
+            i, j = (xp.concatenate(side) for side in zip((none, none), *self.kept, strict=True))
+        else:
+            i = xp.concatenate([xp.repeat(xp.arange(n), best.shape[1]), xp.arange(n)])
+            j = xp.concatenate([best.ravel(), xp.where(self.first < n, self.first, -1)])
+            i, j = i[j >= 0], j[j >= 0]
+        flat = xp.unique(xp.minimum(i, j) * n + xp.maximum(i, j))
+        return flat // n, flat % n

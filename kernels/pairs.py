@@ -1,0 +1,115 @@
+"""Questions about all pairs: which, how many, which best."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from kernels.best import Best
+from kernels.engines import engine_of
+from kernels.exact import Array, Metric, Pairs, space
+from kernels.join import MOST_NEIGHBOURS, Exactly
+from kernels.walk import Prefix, Walk
+
+# Bytes that a pair of a tile may take while it is looked at: score, marks, numbers, what is returned.
+PER_PAIR = 96
+LEAST_MEMORY = 2**16
+
+
+def pairs(
+    a: Array,
+    b: Array | None = None,
+    *,
+    threshold: float,
+    metric: Metric = "cosine",
+    memory: int = 2**28,
+    prefix: Prefix = "auto",
+) -> Iterator[Pairs]:
+    """All pairs at or above a similarity (euclidean: at or below a distance), exactly those of a float64 brute force.
+
+    a: (n, d); b: (m, d), or None for the pairs i < j inside a. metric: what the rows hold, and how they are compared, is
+    in kernels/exact.py. threshold: least similarity in [-1, 1] for cosine, in [0, 1] for hamming and jaccard; greatest
+    distance for euclidean. memory: bytes for what is being looked at, beside the screen's copy of the rows (4 bytes a
+    number). prefix: whether a screen of the first principal coordinates goes first; "auto" tries it on a sample, a
+    number says how many coordinates, "off" leaves it out. It changes the time and the order, never the pairs.
+
+    Yields at least one chunk: i and j (int64), and the similarities or distances (float64), in no particular order.
+    ValueError for rows that cannot be compared, naming the first one that holds NaN or infinity.
+    """
+    sign, low = _closeness(metric, threshold)
+    if memory < LEAST_MEMORY:
+        raise ValueError(f"memory is {memory} bytes; at least {LEAST_MEMORY} are needed")
+    engine = engine_of(a)
+    return _chunks(Walk(engine, space(engine, a, b, metric), low=low, prefix=prefix, most=memory // PER_PAIR), sign, low)
+
+
+def _chunks(walk: Walk, sign: int, low: float) -> Iterator[Pairs]:
+    first, none = walk.space.split or 0, True
+    for hits in walk:
+        exactly = Exactly(walk, hits)
+        found = exactly.at_least(low)
+        if found.any():
+            none = False
+            yield hits.i[found], hits.j[found] - first, sign * exactly.closeness(found)
+    if none:
+        empty = walk.engine.xp.empty(0, np.int64)
+        yield empty, empty, walk.engine.xp.empty(0)
+
+
+def counts(
+    a: Array, b: Array | None = None, *, threshold: float, metric: Metric = "cosine", prefix: Prefix = "auto"
+) -> Array:
+    """(n,) int64: how many rows of b, or how many other rows of a, are at or above the similarity (euclidean: at or
+    below the distance) to each row of a. No pair is stored; arguments as for `pairs`."""
+    _, low = _closeness(metric, threshold)
+    engine = engine_of(a)
+    walk = Walk(engine, space(engine, a, b, metric), low=low, prefix=prefix)
+    count = engine.xp.zeros(walk.space.n, np.int64)
+    for hits in walk:
+        found = Exactly(walk, hits).at_least(low)
+        engine.xp.add.at(count, hits.i[found], 1)
+        if b is None:
+            engine.xp.add.at(count, hits.j[found], 1)
+    return count[: len(a)]
+
+
+def neighbours(
+    a: Array, b: Array | None = None, *, k: int, metric: Metric = "cosine", prefix: Prefix = "auto"
+) -> tuple[Array, Array]:
+    """The k rows of b, or the k other rows of a, that are closest to each row of a, ties by index.
+
+    k: 1 to 256. Returns (n, k) int64 indices, closest first, -1 where there are fewer rows; and (n, k) float64
+    similarities (-inf there), or distances (inf there) for euclidean. Other arguments as for `pairs`.
+    """
+    if not 1 <= k <= MOST_NEIGHBOURS:
+        raise ValueError(f"k is {k}; 1 to {MOST_NEIGHBOURS} neighbours can be asked for")
+    sign, _ = _closeness(metric, 0.0)
+    engine = engine_of(a)
+    xp = engine.xp
+    walk = Walk(engine, space(engine, a, b, metric), k=k, prefix=prefix)
+    best = Best(walk, k)
+    if b is not None:
+        walk.floor[len(a) :] = np.inf  # the rows of b ask for nothing
+    for hits in walk:
+        wanted = best.wanted(hits)
+        i, j = hits.i[wanted], hits.j[wanted]
+        s = engine.closeness(walk.space, i, j)
+        if b is None:
+            i, j, s = xp.concatenate([i, j]), xp.concatenate([j, i]), xp.concatenate([s, s])
+        best.add(i, j, s)
+    index = best.index[: len(a)]
+    return xp.where(index >= 0, index - (walk.space.split or 0), -1), sign * best.closeness[: len(a)]
+
+
+def similarity(a: Array, b: Array, i: Array, j: Array, *, metric: Metric = "cosine") -> Array:
+    """(m,) float64: the similarities (euclidean: distances) of the pairs (a[i], b[j])."""
+    engine = engine_of(a)
+    sign, _ = _closeness(metric, 0.0)
+    return sign * engine.closeness(space(engine, a, b, metric), i, engine.xp.asarray(j) + len(a))
+
+
+def _closeness(metric: Metric, threshold: float) -> tuple[int, float]:
+    """The sign between closeness and what is returned, and the threshold as closeness."""
+    if np.isnan(threshold):
+        raise ValueError("threshold is NaN")
+    sign = -1 if metric == "euclidean" else 1
+    return sign, sign * threshold

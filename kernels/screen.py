@@ -1,0 +1,116 @@
+"""Low-precision screens: a score for each pair from one product of matrices, off by a known slack at most.
+
+Score of a pair of rows z, z' of the frame: z.z' where closeness is cosine (z: unit rows) or hamming (z: bits as +1, -1);
+-|z - z'|^2 / 2 where it is Euclidean (z: rows about their mean, the farthest at length 1). The screen computes it from
+rows rounded to the engine's dtype. With r the greatest distance of a row from its rounded copy, measured in float64, a
+product of unit rows is off by 2 r + r^2, half a squared distance between rows of length 1 by 4 r + 2 r^2 (the triangle
+inequality), and both by the engine's bound on its own rounding.
+
+A prefix screen scores only the first p coordinates of a rotated frame and the length of the rest: z.z' is at most, and
+|z - z'| at least, what these give (Cauchy and Schwarz). It can rule pairs out, never in.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from kernels.exact import Array, Space
+
+CHUNK = 4096
+
+
+class Frame:
+    """The coordinates in which a space is screened."""
+
+    def __init__(self, xp: Any, space: Space) -> None:
+        self.xp, self.space = xp, space
+        self.distance = space.metric == "euclidean"
+        n, d = space.rows.shape
+        self.depth = 8 * d if space.metric == "hamming" else d
+        self.centre, self.radius = xp.zeros(d), 1.0
+        if self.distance and n:
+            for at in range(0, n, CHUNK):
+                self.centre += space.rows[at : at + CHUNK].astype(np.float64).sum(axis=0) / n
+            longest = (float(_lengths(xp, self._about(slice(at, at + CHUNK))).max()) for at in range(0, n, CHUNK))
+            self.radius = max(longest) or 1.0
+
+    def _about(self, ids: Any) -> Array:
+        return self.space.rows[ids].astype(np.float64) - self.centre
+
+    def rows(self, ids: Any) -> Array:
+        """(m, depth) float64 coordinates of these rows, each within rounding of float64."""
+        if self.space.metric == "hamming":
+            return self.xp.unpackbits(self.space.rows[ids], axis=1) * 2.0 - 1.0
+        if self.distance:
+            return self._about(ids) / self.radius
+        norms = self.xp.sqrt(self.space.squares[ids])[:, None]
+        return self.space.rows[ids].astype(np.float64) / self.xp.where(norms > 0, norms, 1.0)
+
+    def score(self, closeness: Any) -> Any:
+        """The score of pairs that are that close; rising with closeness."""
+        if self.space.metric == "hamming":
+            return (2 * closeness - 1) * self.depth
+        if self.distance:
+            scaled = self.xp.maximum(closeness, -1e300) / (self.radius * self.space.scale)
+            scaled = self.xp.maximum(scaled, -1e9)  # no rows of the frame are that far apart
+            return 0.5 * scaled * abs(scaled)
+        return closeness
+
+
+class Screen(NamedTuple):
+    left: Array  # (n, depth) operands, in the order of the walk
+    right: Array
+    offset: Array | None  # (n,) what to add to a product for each of its rows, where the operands do not hold it
+    slack: float  # |score of the screen - exact score| of any pair
+
+
+def screen(engine: Any, frame: Frame, order: Array, rows: Callable[[Any], Array], depth: int, extra: float) -> Screen:
+    """The operands of the coordinates rows(ids). extra: by how much these are off already."""
+    xp, n = engine.xp, len(order)
+    columns = depth + (2 if frame.distance and engine.folds else 0)
+    left = xp.empty((n, columns), engine.dtype)
+    right = left if columns == depth else xp.empty_like(left)
+    offset = xp.zeros(n, np.float32) if frame.distance else None
+    residual = 0.0
+    for at in range(0, n, CHUNK):
+        part = slice(at, at + CHUNK)
+        z = rows(order[part])
+        left[part, :depth] = z
+        rounded = left[part, :depth].astype(np.float64)
+        residual = max(residual, float(_lengths(xp, z - rounded).max()))
+        if offset is not None:
+            offset[part] = -0.5 * (rounded * rounded).sum(axis=1)
+    if columns > depth:
+        right[:, :depth] = left[:, :depth]
+        left[:, depth], left[:, depth + 1] = offset, 1
+        right[:, depth], right[:, depth + 1] = 1, offset
+        offset = None
+    if frame.space.metric == "hamming":
+        return Screen(left, right, None, 0.5)  # sums of +1 and -1 are exact; equal counts must not be lost by a hair
+    bend = 4 * residual + 2 * residual**2 if frame.distance else 2 * residual + residual**2
+    total = (2 if frame.distance else 1) * (1 + residual) ** 2
+    return Screen(left, right, offset, bend + total * engine.rounding(columns) + extra)
+
+
+def _lengths(xp: Any, x: Array) -> Array:
+    return xp.sqrt((x * x).sum(axis=1))
+
+
+def full(engine: Any, frame: Frame, order: Array) -> Screen:
+    return screen(engine, frame, order, frame.rows, frame.depth, 1e-14)
+
+
+def prefix(engine: Any, frame: Frame, order: Array, axes: Array) -> Screen:
+    """axes: (depth, p) orthonormal columns."""
+    def rows(ids: Any) -> Array:
+        return shorten(engine.xp, frame.rows(ids), axes)
+
+    return screen(engine, frame, order, rows, axes.shape[1] + 1, 2e-6)
+
+
+def shorten(xp: Any, z: Array, axes: Array) -> Array:
+    """(m, p + 1) coordinates along the axes, and the length of the rest, never less than it is."""
+    u = z @ axes
+    rest = xp.sqrt(xp.maximum((z * z).sum(axis=1) - (u * u).sum(axis=1), 0) + 1e-13)
+    return xp.concatenate([u, rest[:, None]], axis=1)

@@ -1,0 +1,252 @@
+"""The walk over all pairs of a space, tile by tile, that every all-pairs answer is made of.
+
+A tile is screened (kernels/screen.py); the pairs that the screen cannot rule out are handed on with their scores. Where
+it pays, a prefix screen goes first and the whole product is only made for the parts of a tile that it leaves open
+(kernels/locality.py); the rows are then walked in an order that puts like rows side by side, so that few parts are.
+"""
+
+from collections.abc import Iterator
+from typing import Any, Literal, NamedTuple, Protocol
+
+import numpy as np
+
+from kernels import locality, screen
+from kernels.exact import Array, Space
+from kernels.screen import Frame, Screen
+
+Prefix = Literal["auto", "off"] | int
+
+
+class Lows(NamedTuple):
+    """What a pair of a part must reach to matter: `low`, or the floor of its row or its column, as scores."""
+
+    low: float
+    k: int = 0  # floors at -inf are raised to what k pairs of the tile reach
+    floor_row: Array = None
+    floor_column: Array = None
+    group_row: Array = None  # pairs inside a group do not count
+    group_column: Array = None
+    cap_row: Array = None  # a pair's score is at most the caps of its rows
+    cap_column: Array = None
+
+
+class Part(NamedTuple):
+    """Positions of the walk: rows x columns of a screen."""
+
+    space: Space
+    frame: Frame
+    screen: Screen
+    order: Array
+    rows: slice
+    columns: slice | Array
+    triangle: bool  # only pairs whose column stands behind the row
+    once: bool  # not to be screened again in float64
+
+    @property
+    def width(self) -> int:
+        return self.columns.stop - self.columns.start if isinstance(self.columns, slice) else len(self.columns)
+
+    def row_numbers(self) -> Array:
+        return np.arange(self.rows.start, self.rows.stop)
+
+    def column_numbers(self) -> Array:
+        columns = self.columns
+        return np.arange(columns.start, columns.stop) if isinstance(columns, slice) else columns
+
+    def again(self) -> tuple[Array, float]:
+        """The scores in float64, and how far they are off."""
+        x, y = self.frame.rows(self.order[self.rows]), self.frame.rows(self.order[self.columns])
+        tile = x @ y.T
+        if self.frame.distance:
+            tile -= 0.5 * (x * x).sum(axis=1)[:, None]
+            tile -= 0.5 * (y * y).sum(axis=1)
+        return tile, 4 * (self.frame.depth + 10) * 2.0**-53 + 1e-14
+
+
+class Found(NamedTuple):
+    """Pairs of a part, by their places in it."""
+
+    i: Array
+    j: Array
+    score: Array  # float64
+    slack: float
+    floor_row: Array
+    floor_column: Array
+
+
+class Hits(NamedTuple):
+    """Pairs i < j of rows of the space that may matter."""
+
+    i: Array
+    j: Array
+    score: Array
+    slack: float  # |score - exact score|, at most
+
+
+class Engine(Protocol):
+    """What a device has to be able to do; see kernels/host.py."""
+
+    xp: Any
+    dtype: Any
+    folds: bool
+    tile: tuple[int, int]
+    block: int
+    gather: int
+    overhead: int
+
+    def squares(self, rows: Array, /) -> Array: ...
+    def widened(self, rows: Array, /) -> Array: ...
+    def closeness(self, space: Space, i: Array, j: Array, /) -> Array: ...
+    def rounding(self, columns: int, /) -> float: ...
+    def scan(self, part: Part, lows: Lows, /) -> Found: ...
+    def scores(self, screen: Screen, i: Array, j: Array, /) -> Array: ...
+    def merge(self, index: Array, value: Array, owner: Array, other: Array, closeness: Array, /) -> Array: ...
+    def unite(self, label: Array, i: Array, j: Array, /) -> Array: ...
+
+
+def _at_most(tile: tuple[int, int], pairs: float) -> tuple[int, int]:
+    """The tile, halved until it holds no more pairs."""
+    height, width = tile
+    while height * width > pairs:
+        height, width = (height, width // 2) if width > height else (height // 2, width)
+    return height, width
+
+
+class Walk:
+    """low: the least closeness that matters; k: how many best pairs of each row matter whatever they are.
+
+    floor: (n,) for k > 0, the score that a pair must reach to be among the best of the row; raised by the walk, and by
+    whoever keeps the lists. groups: (n,) no pair inside a group counts. caps: (n,) closeness that a pair of the row has
+    at most. most: pairs that a tile may have.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        space: Space,
+        *,
+        low: float = np.inf,
+        k: int = 0,
+        floor: Array | None = None,
+        groups: Array | None = None,
+        caps: Array | None = None,
+        prefix: Prefix = "auto",
+        most: float = np.inf,
+    ) -> None:
+        self.engine, self.space, self.k = engine, space, k
+        self.tile = _at_most(engine.tile, most)
+        xp = engine.xp
+        self.frame = Frame(xp, space)
+        self.low = float(self.frame.score(low)) if np.isfinite(low) else low
+        self.floor = xp.full(space.n, -np.inf if k else np.inf) if floor is None else floor
+        self.groups = groups
+        self.caps = None if caps is None else self.frame.score(caps)
+        self.order = self.place = xp.arange(space.n)
+        self.short: Screen | None = None
+        if space.metric == "jaccard":
+            self.full = Screen(None, None, None, 1e-12)
+            return
+        axes = None
+        if prefix == "auto":
+            axes = locality.axes(engine, self.frame, self.low, k)
+        elif prefix != "off" and space.metric != "hamming":
+            axes = locality.principal(engine.xp, self.frame)[:, :prefix]
+        if axes is not None:
+            self.order, self.place = locality.order(engine, self.frame, axes)
+            axes = locality.choose(self, axes) if prefix == "auto" else axes
+        self.full = screen.full(engine, self.frame, self.order)
+        if axes is not None:
+            self.short = screen.prefix(engine, self.frame, self.order, axes)
+
+    def score(self, closeness: Any) -> Any:
+        return self.frame.score(closeness)
+
+    def __iter__(self) -> Iterator[Hits]:
+        for rows, columns in self._tiles():
+            triangle = self.space.split is None and columns.start < rows.stop
+            if self.short is None or self._unfilled(rows, columns):
+                yield self._scan(self.full, rows, columns, triangle)
+            else:
+                yield from self._by_prefix(self.short, rows, columns, triangle)
+
+    def _tiles(self) -> list[tuple[slice, slice]]:
+        n, (height, width) = self.space.n, self.tile
+        split = self.space.split
+        end = n if split is None else split
+        found = []
+        for top in range(0, end, height):
+            rows = slice(top, min(top + height, end))
+            for left in range(top if split is None else end, n, width):
+                found.append((rows, slice(left, min(left + width, n))))
+        if self.short is not None:  # like rows first: their pairs raise the floors that rule out the others
+            place = self.place
+            found.sort(
+                key=lambda tile: abs(float(place[tile[0]].mean()) - float(place[tile[1]].mean())),
+            )
+        return found
+
+    def _unfilled(self, rows: slice, columns: slice) -> bool:
+        floors = self.floor[self.order[rows]], self.floor[self.order[columns]]
+        return bool(self.k) and min(float(floor.min()) for floor in floors) == -np.inf
+
+    def _scan(self, of: Screen, rows: slice, columns: slice | Array, triangle: bool) -> Hits:
+        found = self.engine.scan(self._part(of, rows, columns, triangle), self._lows(rows, columns))
+        own, other = self.order[rows], self.order[columns]
+        if self.k:
+            self.floor[own] = self.engine.xp.maximum(self.floor[own], found.floor_row)
+            self.floor[other] = self.engine.xp.maximum(self.floor[other], found.floor_column)
+        return self._hits(own[found.i], other[found.j], found.score, found.slack)
+
+    def _hits(self, i: Array, j: Array, score: Array, slack: float) -> Hits:
+        xp = self.engine.xp
+        return Hits(xp.minimum(i, j), xp.maximum(i, j), score, slack)
+
+    def _part(self, of: Screen, rows: slice, columns: slice | Array, triangle: bool) -> Part:
+        once = of is self.short or self.space.metric in ("hamming", "jaccard")
+        return Part(self.space, self.frame, of, self.order, rows, columns, triangle, once)
+
+    def _lows(self, rows: slice, columns: slice | Array) -> Lows:
+        own, other = self.order[rows], self.order[columns]
+        pairs: list[Array] = [self.floor[own], self.floor[other]] if self.k else [None, None]
+        for values in (self.groups, self.caps):
+            pairs += [None, None] if values is None else [values[own], values[other]]
+        return Lows(self.low, self.k, *pairs)
+
+    def _by_prefix(self, short: Screen, rows: slice, columns: slice, triangle: bool) -> Iterator[Hits]:
+        engine, block = self.engine, self.engine.block
+        xp = engine.xp
+        left = engine.scan(self._part(short, rows, columns, triangle), self._lows(rows, columns))
+        if not len(left.i):
+            return
+        across = -(-(columns.stop - columns.start) // block)
+        cell = left.i // block * across + left.j // block
+        down = -(-(rows.stop - rows.start) // block)
+        count = xp.bincount(cell, minlength=down * across)
+        heavy = count > block * block / engine.gather
+        alone = ~heavy[cell]
+        yield self._singly(rows.start + left.i[alone], columns.start + left.j[alone])
+        whole = heavy.reshape(down, across)
+        for at in np.flatnonzero(self._host(whole.any(axis=1))):
+            top = rows.start + int(at) * block
+            lefts = columns.start + xp.flatnonzero(whole[at]) * block
+            positions = (lefts[:, None] + xp.arange(block)).ravel()
+            positions = positions[positions < columns.stop]
+            yield self._scan(self.full, slice(top, min(top + block, rows.stop)), positions, triangle)
+
+    def _host(self, values: Array) -> Any:
+        return values if isinstance(values, np.ndarray) else values.get()
+
+    def _singly(self, i: Array, j: Array) -> Hits:
+        """Pairs of positions that are not worth a product, screened one by one."""
+        xp = self.engine.xp
+        score = self.engine.scores(self.full, i, j)
+        own, other = self.order[i], self.order[j]
+        low = self.low
+        if self.caps is not None:
+            score = xp.minimum(score, xp.minimum(self.caps[own], self.caps[other]))
+        if self.k:
+            low = xp.minimum(low, xp.minimum(self.floor[own], self.floor[other]))
+        use = score >= low - self.full.slack
+        if self.groups is not None:
+            use &= self.groups[own] != self.groups[other]
+        return self._hits(own[use], other[use], score[use], self.full.slack)
