@@ -26,7 +26,7 @@ def cifar(tars: Path) -> tuple[np.ndarray, np.ndarray]:
     from PIL import Image
 
     images: dict[str, np.ndarray] = {}
-    labels: dict[str, int] = {}
+    labels: dict[str, str] = {}
     for path in sorted(tars.rglob("*.tar")):
         with tarfile.open(path) as tar:
             for member in tar:
@@ -37,10 +37,10 @@ def cifar(tars: Path) -> tuple[np.ndarray, np.ndarray]:
                 data = file.read()
                 key = f"{path.name}/{name}"
                 if kind == "cls":
-                    labels[key] = int(data)
+                    labels[key] = data.decode()
                 elif kind in ("png", "jpg", "jpeg", "webp"):
                     images[key] = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
-    return np.stack(list(images.values())), np.array([labels[key] for key in images])
+    return np.stack(list(images.values())), np.unique([labels[key] for key in images], return_inverse=True)[1]
 
 
 def embed(images: np.ndarray, labels: np.ndarray, *, epochs: int = 4, seed: int = 0) -> np.ndarray:

@@ -1,9 +1,11 @@
 """Exact all-pairs answers over arrays, without I/O: NumPy arrays are worked on by the host, CuPy arrays by the GPU."""
 
-from kernels.graph import attach, components, first_seen, leaders, spanning_forest
+from kernels.density import dbscan
+from kernels.graph import attach, components, density_labels, first_seen, leaders, spanning_forest
 from kernels.groups import GroupStatistics, distinct, group_statistics
 from kernels.join import Joined, join
 from kernels.pairs import counts, neighbours, pairs, similarity
+from kernels.tree import spanning_tree
 
 __all__ = [
     "GroupStatistics",
@@ -11,6 +13,8 @@ __all__ = [
     "attach",
     "components",
     "counts",
+    "dbscan",
+    "density_labels",
     "distinct",
     "first_seen",
     "group_statistics",
@@ -20,4 +24,5 @@ __all__ = [
     "pairs",
     "similarity",
     "spanning_forest",
+    "spanning_tree",
 ]

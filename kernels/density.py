@@ -1,14 +1,22 @@
-"""Density clustering (DBSCAN: Ester, Kriegel, Sander and Xu, KDD 1996) over pairs that come in any order, each once.
+"""Density clustering (DBSCAN: Ester, Kriegel, Sander and Xu, KDD 1996) in one pass over the pairs, in any order.
 
 A pair of rows that are core already unites them, and is forgotten. Any other is kept until both are, or for ever: a row
-that is not core has fewer than min_samples - 1 neighbours, so that at most n (min_samples - 2) pairs are ever kept.
+that is not core has fewer than min_samples - 1 neighbours, so that at most n (min_samples - 2) pairs are kept in the
+end, and a constant number more in between.
 """
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from kernels.exact import Array
+from kernels.engines import engine_of
+from kernels.exact import Array, Metric, closeness_of, space, to_host
+from kernels.graph import density_labels, first_seen
+from kernels.groups import distinct
+from kernels.walk import Exactly, Prefix, Walk
+
+Waiting = tuple[Array, Array, Array]  # i, j, closeness, NaN where it is not known yet
 
 
 class Density:
@@ -17,46 +25,113 @@ class Density:
     def __init__(self, engine: Any, weights: Array, min_samples: int, counts: Array) -> None:
         self.engine, self.weights, self.min_samples = engine, weights, min_samples
         self.counts = counts.copy()
-        self.seen_apart = weights - counts  # what a row's own weight adds to its count, where that is not in it
+        self._apart = weights - counts  # a row's own weight, where its count is without it
         self.label = engine.xp.arange(len(weights))
-        self._waiting: list[tuple[Array, Array]] = []
+        self._waiting: list[Waiting] = []
         self._size, self._most = 0, max(2**20, len(weights))
 
     def core(self) -> Array:
-        return self.counts + self.seen_apart >= self.min_samples
+        return self.counts + self._apart >= self.min_samples
 
     def add(self, i: Array, j: Array) -> None:
-        """Neighbours i, j."""
-        add = self.engine.xp.add
-        add.at(self.counts, i, self.weights[j])
-        add.at(self.counts, j, self.weights[i])
+        """Rows i and j are neighbours."""
+        xp = self.engine.xp
+        xp.add.at(self.counts, i, self.weights[j])
+        xp.add.at(self.counts, j, self.weights[i])
         apart = self.label[i] != self.label[j]
-        self._wait(i[apart], j[apart])
+        self._wait(i[apart], j[apart], xp.full(int(apart.sum()), np.nan))
         if self._size > self._most:
             self._settle()
             self._most = max(self._most, 2 * self._size)
 
-    def _wait(self, i: Array, j: Array) -> None:
-        if len(i):
-            self._waiting.append((i, j))
-            self._size += len(i)
+    def _wait(self, *pairs: Array) -> None:
+        if len(pairs[0]):
+            self._waiting.append(pairs)  # type: ignore[arg-type]
+            self._size += len(pairs[0])
 
-    def _settle(self) -> None:
-        if not self._waiting:
-            return
-        i, j = (self.engine.xp.concatenate(side) for side in zip(*self._waiting, strict=True))
+    def _settle(self) -> Waiting:
+        xp = self.engine.xp
+        none = xp.empty(0, np.int64)
+        i, j, s = (xp.concatenate(side) for side in zip((none, none, xp.empty(0)), *self._waiting, strict=True))
         core = self.core()
         both = core[i] & core[j]
         self.label = self.engine.unite(self.label, i[both], j[both])
         self._waiting, self._size = [], 0
-        self._wait(i[~both], j[~both])
+        self._wait(i[~both], j[~both], s[~both])
+        return i[~both], j[~both], s[~both]
 
-    def pending(self) -> tuple[Array, Array]:
-        """The pairs of which not both rows are core, in ascending order."""
-        self._settle()
-        xp = self.engine.xp
-        if not self._waiting:
-            return xp.empty(0, np.int64), xp.empty(0, np.int64)
-        i, j = self._waiting[0]
-        order = xp.argsort(i * len(self.label) + j)
-        return i[order], j[order]
+    def pending(self, closeness: Callable[[Array, Array], Array]) -> Waiting:
+        """The pairs seen so far of which not both rows are core, in ascending order. `closeness` is asked for those that
+        came since the last call."""
+        i, j, s = self._settle()
+        new = self.engine.xp.isnan(s)
+        s[new] = closeness(i[new], j[new])
+        order = self.engine.xp.argsort(i * len(self.label) + j)
+        self._waiting, self._size = [], 0
+        self._wait(i[order], j[order], s[order])
+        return i[order], j[order], s[order]
+
+
+def dbscan(
+    blocks: Sequence[Array],
+    *,
+    threshold: float,
+    min_samples: int,
+    metric: Metric = "cosine",
+    prefix: Prefix = "auto",
+) -> tuple[Array, Array]:
+    """DBSCAN of the rows of all blocks together, in one pass over their pairs.
+
+    blocks: (n_b, d) arrays in a list, or in whatever has a length and gives block b at [b]; blocks are asked for again,
+    and two are held at a time. threshold: least similarity of neighbours (euclidean: greatest distance). min_samples:
+    neighbours that make a row core, itself included, at least 1. metric, prefix: as for `pairs`.
+    Returns labels (n,) int64, numbered by their first row, -1 for noise, and core (n,) bool. A row that is not core
+    takes the label of the core row that is closest to it, ties by number. Memory: O(n min_samples) beside two blocks.
+    """
+    if min_samples < 1:
+        raise ValueError(f"min_samples is {min_samples}; at least 1 is needed")
+    _, low = closeness_of(metric, threshold)
+    if not len(blocks):
+        return np.empty(0, np.int64), np.empty(0, bool)
+    engine = engine_of(blocks[0])
+    xp = engine.xp
+    firsts, places, weights, start = [], [], [xp.empty(0, np.int64)], [0]
+    for b in range(len(blocks)):
+        first, place = _alike(blocks[b], metric)
+        firsts.append(first)
+        places.append(place + start[-1])
+        weights.append(xp.bincount(place, minlength=len(first)))
+        start.append(start[-1] + len(first))
+    weight = xp.concatenate(weights)
+    density = Density(engine, weight, min_samples, weight)
+    pending = None
+    for b in range(len(blocks)):
+        ours = blocks[b][firsts[b]]
+        for a in range(b + 1):
+            nodes = space(engine, *((ours, None) if a == b else (blocks[a][firsts[a]], ours)), metric)
+            split = start[a + 1] - start[a]
+            walk = Walk(engine, nodes, low=low, prefix=prefix)
+            for hits in walk:
+                found = Exactly(walk, hits).at_least(low)
+                density.add(hits.i[found] + start[a], hits.j[found] + (start[a] if a == b else start[b] - split))
+
+            def closeness(i: Array, j: Array) -> Array:
+                return engine.closeness(nodes, i - start[a], j - (start[a] if a == b else start[b] - split))  # noqa: B023
+
+            pending = density.pending(closeness)
+    label, core, edges = to_host(density.label), to_host(density.core()), tuple(to_host(part) for part in pending)
+    labels = density_labels(label, core, edges, np.arange(len(label)))  # type: ignore[arg-type]
+    place = to_host(xp.concatenate(places))
+    return xp.asarray(first_seen(labels[place])), xp.asarray(core[place])
+
+
+def _alike(x: Array, metric: Metric) -> tuple[Array, Array]:
+    """Equal rows collapsed, as `distinct` does, but zero rows under cosine, which are not even like themselves."""
+    first, place = distinct(x)
+    if metric == "cosine":
+        xp = engine_of(x).xp
+        zero = ~x.any(axis=1)
+        owner = xp.where(zero, xp.arange(len(x)), first[place])
+        first = xp.unique(owner)
+        place = xp.searchsorted(first, owner)
+    return first, place

@@ -154,3 +154,15 @@ def divide(dot: NDArray[np.float64], squares: NDArray[np.float64]) -> NDArray[np
     norm = np.sqrt(squares)
     quotient = np.divide(dot, norm, out=np.zeros_like(dot), where=norm > 0)
     return np.clip(quotient, -1.0, 1.0, out=quotient)
+
+
+def closeness_of(metric: Metric, threshold: float) -> tuple[int, float]:
+    """The sign between closeness and what users see, and the threshold as closeness. ValueError for NaN."""
+    if np.isnan(threshold):
+        raise ValueError("threshold is NaN")
+    sign = -1 if metric == "euclidean" else 1
+    return sign, sign * threshold
+
+
+def to_host(x: Array) -> Any:
+    return x if isinstance(x, np.ndarray) else x.get()

@@ -52,6 +52,16 @@ def attach(core: NDArray[np.bool_], i: Ints, j: Ints, similarity: NDArray[np.flo
     return nearest
 
 
+def density_labels(
+    label: Ints, core: NDArray[np.bool_], edges: tuple[Ints, Ints, NDArray[np.float64]], rank: Ints
+) -> NDArray[np.int64]:
+    """(n,) labels: core rows keep theirs; a border row takes that of the core row that it is most similar to among the
+    edges (i, j, similarity), ties by rank; the rest is noise, -1."""
+    nearest = attach(core, *edges, rank)
+    source = np.where(core, np.arange(len(core)), nearest)
+    return np.where(source >= 0, label[source], -1)
+
+
 def leaders(rank: Ints, i: Ints, j: Ints) -> NDArray[np.bool_]:
     """The nodes that keep their place when each node, best rank first, stands back for a better-ranked neighbour that
     has kept its own: the lexicographically first maximal independent set of the graph.

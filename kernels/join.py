@@ -8,7 +8,7 @@ from kernels.best import Best
 from kernels.density import Density
 from kernels.engines import engine_of
 from kernels.exact import Array, Metric, Pairs, space
-from kernels.walk import Hits, Prefix, Walk
+from kernels.walk import Exactly, Prefix, Walk
 
 MOST_NEIGHBOURS = 256
 
@@ -24,31 +24,6 @@ class Joined(NamedTuple):
     near_total: int  # how many there are; more than len(near[0]) when the limit was passed
     neighbours: Array  # (n, k) int64 most similar nodes, best first, ties by index; -1 where there are fewer
     similarity: Array  # (n, k) float64 theirs; -inf where there are fewer
-
-
-class Exactly:
-    """The exact side of a walk's hits. Closeness is computed once, and only where a question needs it."""
-
-    def __init__(self, walk: Walk, hits: Hits) -> None:
-        self.walk, self.hits = walk, hits
-        self._known = walk.engine.xp.full(len(hits.i), np.nan)
-
-    def closeness(self, mask: Array) -> Array:
-        """Of the pairs marked."""
-        xp, hits = self.walk.engine.xp, self.hits
-        open_ = xp.flatnonzero(mask & xp.isnan(self._known))
-        if len(open_):
-            self._known[open_] = self.walk.engine.closeness(self.walk.space, hits.i[open_], hits.j[open_])
-        return self._known[mask]
-
-    def at_least(self, threshold: float) -> Array:
-        """Which pairs are at or above the threshold: the screen's word where that is beyond its slack."""
-        score, slack = self.hits.score, self.hits.slack
-        low = self.walk.score(threshold)
-        result = score >= low - slack
-        open_ = result & (score < low + slack)
-        result[open_] = self.closeness(open_) >= threshold
-        return result
 
 
 def join(
@@ -98,10 +73,8 @@ def join(
             wanted = best.wanted(hits)
             i, j, s = hits.i[wanted], hits.j[wanted], exactly.closeness(wanted)
             best.add(xp.concatenate([i, j]), xp.concatenate([j, i]), xp.concatenate([s, s]))
-    none = xp.empty(0, np.int64)
-    edges, core = (none, none), xp.zeros(n, bool)
-    if cluster is not None:
-        edges, core = density.pending(), density.core()
+    edges = density.pending(lambda i, j: engine.closeness(nodes, i, j))
+    core = xp.zeros(n, bool) if cluster is None else density.core()
     under = xp.flatnonzero(density.label != xp.arange(n))
     i, j = close.pairs(best.index)
     s = engine.closeness(nodes, i, j)
@@ -111,7 +84,7 @@ def join(
         density.counts,
         core,
         xp.stack([density.label[under], under], axis=1),
-        (*edges, engine.closeness(nodes, *edges)),
+        edges,
         (i, j, s),
         close.total,
         best.index,

@@ -48,7 +48,7 @@ def axes(engine: "Engine", frame: Frame, low: float, k: int) -> Array | None:
 def principal(xp: Any, frame: Frame) -> Array:
     z = frame.rows(_spread(xp, frame.space.n, SAMPLE))
     _, vectors = xp.linalg.eigh(z.T @ z)
-    return xp.ascontiguousarray(vectors[:, ::-1][:, : min(max(LENGTHS), frame.depth // 2)])
+    return xp.ascontiguousarray(vectors[:, ::-1][:, : min(max(LENGTHS), max(1, frame.depth // 2))])
 
 
 def _scores(xp: Any, frame: Frame, x: Array, y: Array) -> Array:

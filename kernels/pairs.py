@@ -6,9 +6,9 @@ import numpy as np
 
 from kernels.best import Best
 from kernels.engines import engine_of
-from kernels.exact import Array, Metric, Pairs, space
-from kernels.join import MOST_NEIGHBOURS, Exactly
-from kernels.walk import Prefix, Walk
+from kernels.exact import Array, Metric, Pairs, closeness_of, space
+from kernels.join import MOST_NEIGHBOURS
+from kernels.walk import Exactly, Prefix, Walk
 
 # Bytes that a pair of a tile may take while it is looked at: score, marks, numbers, what is returned.
 PER_PAIR = 96
@@ -35,7 +35,7 @@ def pairs(
     Yields at least one chunk: i and j (int64), and the similarities or distances (float64), in no particular order.
     ValueError for rows that cannot be compared, naming the first one that holds NaN or infinity.
     """
-    sign, low = _closeness(metric, threshold)
+    sign, low = closeness_of(metric, threshold)
     if memory < LEAST_MEMORY:
         raise ValueError(f"memory is {memory} bytes; at least {LEAST_MEMORY} are needed")
     engine = engine_of(a)
@@ -60,7 +60,7 @@ def counts(
 ) -> Array:
     """(n,) int64: how many rows of b, or how many other rows of a, are at or above the similarity (euclidean: at or
     below the distance) to each row of a. No pair is stored; arguments as for `pairs`."""
-    _, low = _closeness(metric, threshold)
+    _, low = closeness_of(metric, threshold)
     engine = engine_of(a)
     walk = Walk(engine, space(engine, a, b, metric), low=low, prefix=prefix)
     count = engine.xp.zeros(walk.space.n, np.int64)
@@ -82,7 +82,7 @@ def neighbours(
     """
     if not 1 <= k <= MOST_NEIGHBOURS:
         raise ValueError(f"k is {k}; 1 to {MOST_NEIGHBOURS} neighbours can be asked for")
-    sign, _ = _closeness(metric, 0.0)
+    sign, _ = closeness_of(metric, 0.0)
     engine = engine_of(a)
     xp = engine.xp
     walk = Walk(engine, space(engine, a, b, metric), k=k, prefix=prefix)
@@ -103,13 +103,5 @@ def neighbours(
 def similarity(a: Array, b: Array, i: Array, j: Array, *, metric: Metric = "cosine") -> Array:
     """(m,) float64: the similarities (euclidean: distances) of the pairs (a[i], b[j])."""
     engine = engine_of(a)
-    sign, _ = _closeness(metric, 0.0)
+    sign, _ = closeness_of(metric, 0.0)
     return sign * engine.closeness(space(engine, a, b, metric), i, engine.xp.asarray(j) + len(a))
-
-
-def _closeness(metric: Metric, threshold: float) -> tuple[int, float]:
-    """The sign between closeness and what is returned, and the threshold as closeness."""
-    if np.isnan(threshold):
-        raise ValueError("threshold is NaN")
-    sign = -1 if metric == "euclidean" else 1
-    return sign, sign * threshold

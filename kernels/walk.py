@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 import numpy as np
 
 from kernels import locality, screen
-from kernels.exact import Array, Space
+from kernels.exact import Array, Space, to_host
 from kernels.screen import Frame, Screen
 
 Prefix = Literal["auto", "off"] | int
@@ -226,15 +226,12 @@ class Walk:
         alone = ~heavy[cell]
         yield self._singly(rows.start + left.i[alone], columns.start + left.j[alone])
         whole = heavy.reshape(down, across)
-        for at in np.flatnonzero(self._host(whole.any(axis=1))):
+        for at in np.flatnonzero(to_host(whole.any(axis=1))):
             top = rows.start + int(at) * block
             lefts = columns.start + xp.flatnonzero(whole[at]) * block
             positions = (lefts[:, None] + xp.arange(block)).ravel()
             positions = positions[positions < columns.stop]
             yield self._scan(self.full, slice(top, min(top + block, rows.stop)), positions, triangle)
-
-    def _host(self, values: Array) -> Any:
-        return values if isinstance(values, np.ndarray) else values.get()
 
     def _singly(self, i: Array, j: Array) -> Hits:
         """Pairs of positions that are not worth a product, screened one by one."""
@@ -250,3 +247,28 @@ class Walk:
         if self.groups is not None:
             use &= self.groups[own] != self.groups[other]
         return self._hits(own[use], other[use], score[use], self.full.slack)
+
+
+class Exactly:
+    """The exact side of the hits of a walk. Closeness is computed once, and only where a question needs it."""
+
+    def __init__(self, walk: Walk, hits: Hits) -> None:
+        self.walk, self.hits = walk, hits
+        self._known = walk.engine.xp.full(len(hits.i), np.nan)
+
+    def closeness(self, mask: Array) -> Array:
+        """Of the pairs marked."""
+        xp, hits = self.walk.engine.xp, self.hits
+        open_ = xp.flatnonzero(mask & xp.isnan(self._known))
+        if len(open_):
+            self._known[open_] = self.walk.engine.closeness(self.walk.space, hits.i[open_], hits.j[open_])
+        return self._known[mask]
+
+    def at_least(self, threshold: float) -> Array:
+        """Which pairs are at or above the threshold: the screen's word where that is beyond its slack."""
+        score, slack = self.hits.score, self.hits.slack
+        low = self.walk.score(threshold)
+        result = score >= low - slack
+        open_ = result & (score < low + slack)
+        result[open_] = self.closeness(open_) >= threshold
+        return result

@@ -12,7 +12,6 @@ import pyarrow as pa
 
 import kernels
 from pipeline import files
-from pipeline.clusterers.dbscan import density_labels
 from pipeline.folder import Run
 from pipeline.stage import Counts, Stage, Unit
 from pipeline.stages import pairs
@@ -91,7 +90,7 @@ def _exact(run: Run, live: np.ndarray, rank: np.ndarray) -> tuple[np.ndarray, np
         one = (core[i] ^ core[j]) & (weight[i] > 0) & (weight[j] > 0)
         border.append((i[one], j[one], links["similarity"][one]))
     edges = tuple(np.concatenate(parts) for parts in zip(*border, strict=True))
-    of_node = density_labels(kernels.components(n, *forest.T), core, edges, least)  # type: ignore[arg-type]
+    of_node = kernels.density_labels(kernels.components(n, *forest.T), core, edges, least)  # type: ignore[arg-type]
     labels = np.where(counted, of_node[node], -1)
     return labels, np.where(labels < 0, 0.0, np.where(core[node], 1.0, 0.5))
 

@@ -1,0 +1,206 @@
+"""The exact minimum spanning tree of all pairs, and of mutual reachability.
+
+Boruvka's rounds: each component takes its shortest edge to another. Candidates come from lists of nearest neighbours. A
+list vouches for its row as long as no edge outside it can be shorter than the component's candidate; only the rows that
+no list vouches for look for their nearest row in another component (tried against the tree of the neighbour graph that
+approximate methods build: the lists answer nearly always, and the rest makes the difference).
+"""
+
+import heapq
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kernels.best import Best
+from kernels.engines import engine_of
+from kernels.exact import Array, Index, Metric, Space, closeness_of, space, to_host
+from kernels.graph import components
+from kernels.groups import distinct
+from kernels.pairs import neighbours
+from kernels.walk import Engine, Prefix, Walk
+
+Lengths = NDArray[np.float64]
+Tree = tuple[Index, Lengths]
+
+# Up to so many rows, a row at a time (Prim) costs less than lists and rounds.
+FEW = 1024
+LISTED = 16
+
+
+def spanning_tree(
+    a: Array, *, metric: Metric = "euclidean", core: Array | None = None, prefix: Prefix = "auto"
+) -> tuple[Array, Array]:
+    """The minimum spanning tree of the complete graph of the rows of a (n, d).
+
+    The length of an edge is the distance of its rows: Euclidean, or 1 - similarity for the other metrics. With core
+    (n,), it is at least the core distances of both rows: mutual reachability (Campello, Moulavi and Sander, PAKDD 2013,
+    definition 3). prefix: as for `pairs`.
+
+    Returns (n - 1, 2) int64 edges and (n - 1,) float64 lengths, ascending. Equal lengths come in the order in which
+    Prim's algorithm finds them from row 0, as in SciPy's single linkage: up to 1,024 rows by the same choices among
+    equal candidates, so that a linkage made of the edges is SciPy's; above, those of one of the minimum trees.
+    Memory: O(n (d + 16)).
+    """
+    closeness_of(metric, 0.0)
+    engine = engine_of(a)
+    rows = space(engine, a, None, metric)
+    reach = np.zeros(rows.n) if core is None else to_host(core).astype(np.float64)
+    if reach.shape != (rows.n,) or not np.isfinite(reach).all() or (reach < 0).any():
+        raise ValueError(f"core is {reach.shape}; ({rows.n},) distances are needed, finite and not negative")
+    if rows.n <= FEW:
+        edges, lengths = _prim(engine, rows, reach)
+    else:
+        edges, lengths = _with_copies(engine, a, metric, reach, prefix)
+        edges, lengths = _as_found(rows.n, edges, lengths)
+    order = np.argsort(lengths, kind="stable")
+    return engine.xp.asarray(edges[order]), engine.xp.asarray(lengths[order])
+
+
+def _length(metric: Metric, closeness: Lengths) -> Lengths:
+    return -closeness if metric == "euclidean" else 1 - closeness
+
+
+def _prim(engine: Engine, rows: Space, reach: Lengths) -> Tree:
+    """Row by row, the nearest first, the lower number first among equals (Prim, 1957)."""
+    n, xp = rows.n, engine.xp
+    edges, lengths = np.empty((max(n - 1, 0), 2), np.int64), np.empty(max(n - 1, 0))
+    nearest, parent, out = np.full(n, np.inf), np.zeros(n, np.int64), np.ones(n, bool)
+    last = 0
+    for at in range(n - 1):
+        out[last] = False
+        open_ = np.flatnonzero(out)
+        near = to_host(engine.closeness(rows, xp.full(len(open_), last), xp.asarray(open_)))
+        length = np.maximum(_length(rows.metric, near), np.maximum(reach[last], reach[open_]))
+        closer = length < nearest[open_]
+        nearest[open_[closer]], parent[open_[closer]] = length[closer], last
+        last = int(open_[np.argmin(nearest[open_])])
+        edges[at], lengths[at] = (parent[last], last), nearest[last]
+    return edges, lengths
+
+
+def _with_copies(engine: Engine, a: Array, metric: Metric, reach: Lengths, prefix: Prefix) -> Tree:
+    """Equal rows hang on the one of them that is easiest to reach; the tree is that of these."""
+    _, place = distinct(a)
+    place = to_host(place)
+    by_reach = np.lexsort((reach, place))
+    first = by_reach[np.flatnonzero(np.diff(place[by_reach], prepend=-1))]
+    hung = np.setdiff1d(np.arange(len(place)), first)
+    copies = np.column_stack([first[place[hung]], hung])
+    xp = engine.xp
+    apart = engine.closeness(space(engine, a, None, metric), *xp.asarray(copies.T))  # zero rows are, under cosine
+    edges, lengths = _boruvka(engine, a[xp.asarray(first)], metric, reach[first], prefix)
+    hanging = np.maximum(_length(metric, to_host(apart)), reach[hung])
+    return np.concatenate([first[edges], copies]), np.concatenate([lengths, hanging])
+
+
+def _boruvka(engine: Engine, x: Array, metric: Metric, reach: Lengths, prefix: Prefix) -> Tree:
+    n = len(x)
+    sign, _ = closeness_of(metric, 0.0)
+    k = min(LISTED, n - 1)
+    if not k:
+        return np.empty((0, 2), np.int64), np.empty(0)
+    index, value = (to_host(part) for part in neighbours(x, k=k, metric=metric, prefix=prefix))
+    length = np.maximum(_length(metric, sign * value), np.maximum(reach[:, None], reach[index]))
+    # No row outside the list is nearer than this.
+    sure = np.maximum(reach, _length(metric, sign * value[:, -1])) if k < n - 1 else np.full(n, np.inf)
+    component = np.arange(n)
+    edges, lengths = [np.empty((0, 2), np.int64)], [np.empty(0)]
+    while component.max() > 0:
+        best, to = _from_lists(index, length, component)
+        least = np.full(int(component.max()) + 1, np.inf)
+        np.minimum.at(least, component, best)
+        doubtful = np.flatnonzero(sure < least[component])
+        if len(doubtful):
+            closest, other = _nearest_outside(engine, x, metric, reach, prefix, component, doubtful, least)
+            better = (closest < best[doubtful]) | ((closest == best[doubtful]) & (other < to[doubtful]))
+            best[doubtful[better]], to[doubtful[better]] = closest[better], other[better]
+        low, high = np.minimum(np.arange(n), to), np.maximum(np.arange(n), to)
+        order = np.lexsort((high, low, best, component))
+        pick = order[np.flatnonzero(np.diff(component[order], prepend=-1))]
+        taken = _without_cycles(component, low[pick], high[pick], best[pick])
+        pick = pick[taken]
+        edges.append(np.column_stack([low[pick], high[pick]]))
+        lengths.append(best[pick])
+        component = components(int(component.max()) + 1, component[low[pick]], component[high[pick]])[component]
+    return np.concatenate(edges), np.concatenate(lengths)
+
+
+def _from_lists(index: Index, length: Lengths, component: Index) -> tuple[Lengths, Index]:
+    """(n,) the shortest listed edge of each row to another component, ties by index (inf, n: none)."""
+    outside = component[index] != component[:, None]
+    best = np.where(outside, length, np.inf).min(axis=1)
+    to = np.where(outside & (length == best[:, None]), index, len(index)).min(axis=1)
+    return best, to
+
+
+def _nearest_outside(
+    engine: Engine,
+    x: Array,
+    metric: Metric,
+    reach: Lengths,
+    prefix: Prefix,
+    component: Index,
+    rows: Index,
+    least: Lengths,
+) -> tuple[Lengths, Index]:
+    """For some rows the shortest edge to another component, if it is as short as what the component has: length and
+    other row (inf, n: none)."""
+    xp, n, m = engine.xp, len(x), len(rows)
+    own = xp.asarray(rows)
+    both = space(engine, x[own], x, metric)
+    pair_reach = np.concatenate([reach[rows], reach])
+    groups = xp.asarray(np.concatenate([component[rows], component]))
+    caps = xp.asarray(-pair_reach if metric == "euclidean" else 1 - pair_reach)
+    walk = Walk(engine, both, k=1, groups=groups, caps=caps, prefix=prefix)
+    bound = least[component[rows]]
+    known = np.isfinite(bound)
+    floor = np.full(m + n, np.inf)
+    floor[:m] = -np.inf
+    floor[:m][known] = to_host(walk.score(xp.asarray(-bound[known] if metric == "euclidean" else 1 - bound[known])))
+    walk.floor = xp.asarray(floor)
+    best = Best(walk, 1)
+    for hits in walk:
+        wanted = best.wanted(hits)
+        i, j = hits.i[wanted], hits.j[wanted]
+        best.add(i, j, xp.minimum(engine.closeness(both, i, j), xp.minimum(caps[i], caps[j])))
+    found, closest = to_host(best.index[:m, 0]), to_host(best.closeness[:m, 0])
+    length = np.where(found >= 0, _length(metric, closest), np.inf)
+    return length, np.where(found >= 0, found - m, n)
+
+
+def _without_cycles(component: Index, low: Index, high: Index, length: Lengths) -> NDArray[np.bool_]:
+    """Marks the picks, shortest first, that join what is still apart. Two components may pick the same edge; among
+    equal lengths picks may close a ring."""
+    keep = np.zeros(len(low), bool)
+    parent = np.arange(int(component.max()) + 1)
+
+    def root(c: int) -> int:
+        while parent[c] != c:
+            parent[c] = parent[parent[c]]
+            c = int(parent[c])
+        return c
+
+    for at in np.lexsort((high, low, length)):
+        one, two = root(int(component[low[at]])), root(int(component[high[at]]))
+        if one != two:
+            parent[max(one, two)] = min(one, two)
+            keep[at] = True
+    return keep
+
+
+def _as_found(n: int, edges: Index, lengths: Lengths) -> Tree:
+    """The edges of a tree in the order in which Prim's algorithm finds them from row 0."""
+    ends, twice = edges.ravel(order="F"), np.concatenate([np.arange(len(edges))] * 2)
+    other = edges[:, ::-1].ravel(order="F")
+    order = np.argsort(ends, kind="stable")
+    start = np.searchsorted(ends[order], np.arange(n + 1)).tolist()
+    to, edge = other[order].tolist(), twice[order].tolist()
+    length = lengths.tolist()
+    seen, found, heap, here = [False] * n, np.empty(len(edges), np.int64), [], 0
+    for at in range(len(edges)):
+        seen[here] = True
+        for place in range(start[here], start[here + 1]):
+            if not seen[to[place]]:
+                heapq.heappush(heap, (length[edge[place]], to[place], edge[place]))
+        _, here, found[at] = heapq.heappop(heap)
+    return edges[found], lengths[found]

@@ -1,0 +1,105 @@
+"""spanning_tree against SciPy: the total and each length, the linkage made of it, mutual reachability, copies, ties."""
+
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from scipy.cluster.hierarchy import DisjointSet, linkage
+
+import kernels
+from kernels import tree
+from tests.kernels import brute
+
+
+def prim(lengths: np.ndarray) -> np.ndarray:
+    """Sorted lengths of the minimum spanning tree of a full matrix."""
+    n = len(lengths)
+    near, out, found = np.full(n, np.inf), np.ones(n, bool), []
+    here = 0
+    for _ in range(n - 1):
+        out[here] = False
+        near = np.minimum(near, lengths[here])
+        here = int(np.argmin(np.where(out, near, np.inf)))
+        found.append(near[here])
+    return np.sort(found)
+
+
+def check(x, metric, core=None):
+    n = len(x)
+    lengths = brute.closeness(x, x, metric)
+    if metric != "euclidean":
+        lengths = 1 - lengths
+    if core is not None:
+        lengths = np.maximum(lengths, np.maximum(core[:, None], core))
+    edges, found = kernels.spanning_tree(x, metric=metric, core=core)
+    assert edges.shape == (max(n - 1, 0), 2)
+    np.testing.assert_array_equal(found, lengths[edges[:, 0], edges[:, 1]])
+    np.testing.assert_array_equal(found, prim(lengths))
+    if n:
+        assert kernels.components(n, *edges.T).max() == 0
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    n=st.integers(0, 160),
+    d=st.integers(1, 12),
+    metric=st.sampled_from(["cosine", "euclidean", "hamming", "jaccard"]),
+    dtype=st.sampled_from(["float16", "float32", "float64"]),
+    reach=st.booleans(),
+    few=st.sampled_from([0, 1000]),
+    listed=st.integers(1, 8),
+    decimals=st.sampled_from([None, 1]),
+)
+def test_the_tree_is_minimal(seed, n, d, metric, dtype, reach, few, listed, decimals):
+    rng = np.random.default_rng(seed)
+    x = brute.rows(rng, n, d, metric, dtype)
+    if decimals is not None and metric in ("cosine", "euclidean"):
+        x = np.round(x, decimals)
+    core = None
+    if reach:
+        lengths = brute.closeness(x, x, metric)
+        lengths = lengths if metric == "euclidean" else 1 - lengths
+        core = np.sort(lengths, axis=1)[:, min(3, n - 1)] if n else np.empty(0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tree, "FEW", few)
+        patch.setattr(tree, "LISTED", listed)
+        check(x, metric, core)
+
+
+def as_linkage(n, edges, lengths):
+    """SciPy's form of a tree: clusters merged, height, size."""
+    sets, name = DisjointSet(range(n)), {i: i for i in range(n)}
+    rows = []
+    for (i, j), length in zip(edges.tolist(), lengths.tolist(), strict=True):
+        a, b = sorted((name[sets[i]], name[sets[j]]))
+        sets.merge(i, j)
+        name[sets[i]] = n + len(rows)
+        rows.append((a, b, length, sets.subset_size(i)))
+    return np.array(rows).reshape(-1, 4)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_its_linkage_is_scipys_with_ties_too(seed):
+    rng = np.random.default_rng(seed)
+    n, d = int(rng.integers(2, 160)), int(rng.integers(1, 24))
+    x = np.round(rng.normal(size=(n, d)) * 10.0 ** rng.integers(-2, 3), int(rng.integers(0, 3)))
+    x[rng.integers(n, size=n // 8)] = x[rng.integers(n, size=n // 8)]
+    np.testing.assert_array_equal(as_linkage(n, *kernels.spanning_tree(x)), linkage(x, "single"))
+
+
+def test_many_rows():
+    """Groups far apart, and rows between: lists do not vouch for all."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(12, 8))[rng.integers(12, size=3000)] * 5 + rng.normal(size=(3000, 8)) * 0.2
+    x[:300] = rng.normal(size=(300, 8)) * 5
+    edges, lengths = kernels.spanning_tree(x)
+    np.testing.assert_array_equal(lengths, linkage(x, "single")[:, 2])
+    core = kernels.neighbours(x, k=4, metric="euclidean")[1][:, -1]
+    check(x, "euclidean", core)
+
+
+@pytest.mark.parametrize("core", [np.ones(3), np.full(4, np.nan), np.full(4, -1.0)])
+def test_wrong_core_distances(core):
+    with pytest.raises(ValueError, match="distances are needed, finite and not negative"):
+        kernels.spanning_tree(np.eye(4), core=core)
