@@ -1,11 +1,12 @@
 """Vectors to measure with: embeddings of CIFAR-10 by a small network trained here, or drawn groups.
 
-    python -m benchmarks.vectors TARS OUT.npy      TARS: folder of CIFAR-10 as WebDataset tars (webp/png/jpg + cls)
+python -m benchmarks.vectors TARS OUT.npy      TARS: folder of CIFAR-10 as WebDataset tars (webp/png/jpg + cls)
 """
 
 import argparse
 import io
 import tarfile
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -51,7 +52,7 @@ def embed(images: np.ndarray, labels: np.ndarray, *, epochs: int = 4, seed: int 
     torch.manual_seed(seed)
     widths = (3, 32, 64, 128, 512)
     layers: list[nn.Module] = []
-    for i, o in zip(widths, widths[1:], strict=False):
+    for i, o in pairwise(widths):
         layers += [nn.Conv2d(i, o, 3, padding=1, bias=False), nn.BatchNorm2d(o), nn.ReLU(), nn.MaxPool2d(2)]
     body = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten())
     head = nn.Linear(512, int(labels.max()) + 1)

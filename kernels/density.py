@@ -36,17 +36,16 @@ class Density:
     def add(self, i: Array, j: Array) -> None:
         """Rows i and j are neighbours."""
         xp = self.engine.xp
-        xp.add.at(self.counts, i, self.weights[j])
-        xp.add.at(self.counts, j, self.weights[i])
+        self.engine.tally(self.counts, self.weights, i, j)
         apart = self.label[i] != self.label[j]
-        self._wait(i[apart], j[apart], xp.full(int(apart.sum()), np.nan))
+        self._wait((i[apart], j[apart], xp.full(int(apart.sum()), np.nan)))
         if self._size > self._most:
             self._settle()
             self._most = max(self._most, 2 * self._size)
 
-    def _wait(self, *pairs: Array) -> None:
+    def _wait(self, pairs: Waiting) -> None:
         if len(pairs[0]):
-            self._waiting.append(pairs)  # type: ignore[arg-type]
+            self._waiting.append(pairs)
             self._size += len(pairs[0])
 
     def _settle(self) -> Waiting:
@@ -57,19 +56,21 @@ class Density:
         both = core[i] & core[j]
         self.label = self.engine.unite(self.label, i[both], j[both])
         self._waiting, self._size = [], 0
-        self._wait(i[~both], j[~both], s[~both])
-        return i[~both], j[~both], s[~both]
+        rest = i[~both], j[~both], s[~both]
+        self._wait(rest)
+        return rest
 
     def pending(self, closeness: Callable[[Array, Array], Array]) -> Waiting:
-        """The pairs seen so far of which not both rows are core, in ascending order. `closeness` is asked for those that
-        came since the last call."""
+        """The pairs seen so far of which not both rows are core, ascending. `closeness` is asked for those that came
+        since the last call."""
         i, j, s = self._settle()
-        new = self.engine.xp.isnan(s)
+        new = self.engine.xp.flatnonzero(self.engine.xp.isnan(s))
         s[new] = closeness(i[new], j[new])
         order = self.engine.xp.argsort(i * len(self.label) + j)
         self._waiting, self._size = [], 0
-        self._wait(i[order], j[order], s[order])
-        return i[order], j[order], s[order]
+        ascending = i[order], j[order], s[order]
+        self._wait(ascending)
+        return ascending
 
 
 def dbscan(
@@ -104,11 +105,11 @@ def dbscan(
         start.append(start[-1] + len(first))
     weight = xp.concatenate(weights)
     density = Density(engine, weight, min_samples, weight)
-    pending = None
     for b in range(len(blocks)):
         ours = blocks[b][firsts[b]]
         for a in range(b + 1):
-            nodes = space(engine, *((ours, None) if a == b else (blocks[a][firsts[a]], ours)), metric)
+            left, right = (ours, None) if a == b else (blocks[a][firsts[a]], ours)
+            nodes = space(engine, left, right, metric)
             split = start[a + 1] - start[a]
             walk = Walk(engine, nodes, low=low, prefix=prefix)
             for hits in walk:
@@ -118,9 +119,9 @@ def dbscan(
             def closeness(i: Array, j: Array) -> Array:
                 return engine.closeness(nodes, i - start[a], j - (start[a] if a == b else start[b] - split))  # noqa: B023
 
-            pending = density.pending(closeness)
-    label, core, edges = to_host(density.label), to_host(density.core()), tuple(to_host(part) for part in pending)
-    labels = density_labels(label, core, edges, np.arange(len(label)))  # type: ignore[arg-type]
+            i, j, s = density.pending(closeness)
+    label, core, edges = to_host(density.label), to_host(density.core()), (to_host(i), to_host(j), to_host(s))
+    labels = density_labels(label, core, edges, np.arange(len(label)))
     place = to_host(xp.concatenate(places))
     return xp.asarray(first_seen(labels[place])), xp.asarray(core[place])
 

@@ -75,9 +75,10 @@ def space(engine: Any, a: Array, b: Array | None, metric: Metric) -> Space:
     rows, scale = _scaled(xp, rows, metric)
     if metric == "euclidean":
         return Space(metric, rows, split, none, scale, False)
+    half = rows.dtype == np.float16
+    rows = engine.widened(rows)
     squared = engine.squares(rows)
-    any_order = rows.dtype == np.float16 and bool((squared <= 16).all())
-    return Space(metric, engine.widened(rows), split, squared, 1.0, any_order)
+    return Space(metric, rows, split, squared, 1.0, half and bool((squared <= 16).all()))
 
 
 def _check_finite(xp: Any, name: str, x: Array) -> None:

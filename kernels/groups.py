@@ -1,11 +1,14 @@
 """Rows taken together: equal rows, and the statistics of labelled groups."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from kernels.exact import Array, Index
+from kernels.engines import engine_of
+from kernels.exact import Array, to_host
+
+CHUNK = 4096
+MIXER = np.uint64(0x9E3779B97F4A7C15)
 
 
 class GroupStatistics(NamedTuple):
@@ -17,15 +20,40 @@ class GroupStatistics(NamedTuple):
     medoid: Array  # (g,) int64, the row nearest to the mean, the first of equals; -1 for an empty group
 
 
-def distinct(x: NDArray[np.generic]) -> tuple[Index, Index]:
+def distinct(x: Array) -> tuple[Array, Array]:
     """Equal rows of x (n, d) collapsed: (m,) the first row of each set, ascending, and (n,) which of these each is."""
-    bits = np.ascontiguousarray(x)
-    keys = bits.view(np.dtype((np.void, bits.dtype.itemsize * bits.shape[1])))[:, 0] if x.size else np.zeros(len(x))
-    _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
-    order = np.argsort(first)
-    place = np.empty(len(first), np.int64)
-    place[order] = np.arange(len(first))
+    xp = engine_of(x).xp
+    n = len(x)
+    if not x.size:
+        return xp.arange(min(n, 1)), xp.zeros(n, np.int64)
+    words = xp.ascontiguousarray(x).view(f"u{x.dtype.itemsize}")
+    key = _hashed(xp, words)
+    inverse = xp.unique(key, return_inverse=True)[1]
+    first = xp.full(int(inverse.max()) + 1, n, np.int32)
+    xp.minimum.at(first, inverse, xp.arange(n, dtype=np.int32))
+    for at in range(0, n, CHUNK):
+        if not bool((words[first[inverse[at : at + CHUNK]]] == words[at : at + CHUNK]).all()):
+            # Two rows of one hash: rare enough to sort them all.
+            bits = to_host(words)
+            sorted_ = np.unique(bits.view(np.dtype((np.void, bits.dtype.itemsize * bits.shape[1])))[:, 0], True, True)
+            first, inverse = xp.asarray(sorted_[1].astype(np.int32)), xp.asarray(sorted_[2])
+            break
+    order = xp.argsort(first)
+    place = xp.empty(len(first), np.int64)
+    place[order] = xp.arange(len(first))
     return first[order].astype(np.int64), place[inverse]
+
+
+def _hashed(xp: Any, words: Array) -> Array:
+    """(n,) uint64 of unsigned words (n, d): sums of mixed words times odd numbers."""
+    mixer, factors = MIXER, xp.asarray(np.random.default_rng(0).integers(2**63, size=words.shape[1], dtype=np.uint64))
+    out = xp.empty(len(words), np.uint64)
+    for at in range(0, len(words), CHUNK):
+        mixed = words[at : at + CHUNK].astype(np.uint64) * mixer
+        mixed ^= mixed >> np.uint64(29)
+        mixed *= factors * np.uint64(2) + np.uint64(1)
+        out[at : at + CHUNK] = mixed.sum(axis=1, dtype=np.uint64)
+    return out
 
 
 def group_statistics(x: Array, labels: Array) -> GroupStatistics:
@@ -36,8 +64,6 @@ def group_statistics(x: Array, labels: Array) -> GroupStatistics:
     the member of least Euclidean distance to the mean. ValueError for NaN or infinity, or another number of labels.
     Memory: O(groups * d) and a chunk of rows.
     """
-    from kernels.engines import engine_of
-
     xp = engine_of(x).xp
     if x.ndim != 2 or labels.shape != (len(x),):
         raise ValueError(f"x is {x.shape}, labels are {labels.shape}; (n, d) and (n,) are needed")
@@ -63,7 +89,7 @@ def group_statistics(x: Array, labels: Array) -> GroupStatistics:
         xp.add.at(squared, labels[part], off)
         distance[at * 4096 : (at + 1) * 4096] = off.sum(axis=1)
     xp.minimum.at(nearest, labels[members], distance)
-    medoid = xp.full(groups, len(x))
+    medoid = xp.full(groups, len(x), np.int32)
     best = distance == nearest[labels[members]]
-    xp.minimum.at(medoid, labels[members[best]], members[best])
-    return GroupStatistics(size, mean, xp.sqrt(squared / count), xp.where(size > 0, medoid, -1))
+    xp.minimum.at(medoid, labels[members[best]], members[best].astype(np.int32))
+    return GroupStatistics(size, mean, xp.sqrt(squared / count), xp.where(size > 0, medoid, -1).astype(np.int64))

@@ -21,6 +21,7 @@ class Host:
     xp = np
     dtype = np.float32
     folds = True  # operands hold the offsets of their rows
+    multiple = 1  # of columns of operands
     tile = (1024, 2048)
     block = 128  # rows and columns of the parts of a tile that a prefix screen leaves alone or not
     gather = 60  # a pair computed by itself costs as much as so many pairs of a tile
@@ -102,6 +103,12 @@ class Host:
         return out.astype(np.float64)
 
     @staticmethod
+    def tally(counts: Index, weights: Index, i: Index, j: Index) -> None:
+        """Adds to the counts of both rows of each pair the weight of the other."""
+        np.add.at(counts, i, weights[j])
+        np.add.at(counts, j, weights[i])
+
+    @staticmethod
     def unite(label: Index, i: Index, j: Index) -> Index:
         """Labels (n,) after the edges (i, j): each node's is the least node of its component."""
         part = components(len(label), label[i], label[j])[label]
@@ -111,12 +118,12 @@ class Host:
 
 
 def _equal_entries(part: Part) -> NDArray[np.float64]:
-    """The tile of the similarities of signatures."""
+    """The tile of the numbers of equal entries of signatures."""
     x, y = part.space.rows[part.order[part.rows]], part.space.rows[part.order[part.columns]]
     equal = np.zeros((len(x), len(y)), np.int32)
     for one, other in zip(x.T, y.T, strict=True):
         equal += one[:, None] == other
-    return equal / max(x.shape[1], 1)
+    return equal.astype(np.float64)
 
 
 def _down(low: Array) -> Array:

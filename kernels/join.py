@@ -98,7 +98,7 @@ class _Near:
     def __init__(self, xp: Any, n: int, limit: int) -> None:
         self.xp, self.limit, self.total = xp, limit, 0
         self.kept: list[tuple[Array, Array]] = []
-        self.first = xp.full(n, n)
+        self.first = xp.full(n, n, np.int32)
 
     def add(self, i: Array, j: Array) -> None:
         before, self.total = self.total, self.total + len(i)

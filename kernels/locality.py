@@ -70,10 +70,10 @@ def order(engine: "Engine", frame: Frame, axes: Array) -> tuple[Array, Array]:
     """The rows in the order of the leaves, those of each side by themselves; and the leaf place of each position."""
     xp, space = engine.xp, frame.space
     n = space.n
-    look = axes[:, :LOOKED_AT]
+    look = axes[:, :LOOKED_AT].astype(np.float32)
     u = xp.empty((n, look.shape[1]), np.float32)
     for at in range(0, n, CHUNK):
-        u[at : at + CHUNK] = frame.rows(slice(at, at + CHUNK)) @ look
+        u[at : at + CHUNK] = frame.rows(slice(at, at + CHUNK), np.float32) @ look
     joint = tree(xp, u)
     if space.split is None:
         return joint, xp.arange(n)

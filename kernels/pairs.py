@@ -26,11 +26,11 @@ def pairs(
 ) -> Iterator[Pairs]:
     """All pairs at or above a similarity (euclidean: at or below a distance), exactly those of a float64 brute force.
 
-    a: (n, d); b: (m, d), or None for the pairs i < j inside a. metric: what the rows hold, and how they are compared, is
-    in kernels/exact.py. threshold: least similarity in [-1, 1] for cosine, in [0, 1] for hamming and jaccard; greatest
-    distance for euclidean. memory: bytes for what is being looked at, beside the screen's copy of the rows (4 bytes a
-    number). prefix: whether a screen of the first principal coordinates goes first; "auto" tries it on a sample, a
-    number says how many coordinates, "off" leaves it out. It changes the time and the order, never the pairs.
+    a: (n, d); b: (m, d), or None for the pairs i < j inside a. metric: see kernels/exact.py for what the rows hold and
+    how they are compared. threshold: least similarity in [-1, 1] for cosine, in [0, 1] for hamming and jaccard;
+    greatest distance for euclidean. memory: bytes for what is being looked at, beside the screen's copy of the rows (4
+    bytes a number). prefix: whether a screen of the first principal coordinates goes first; "auto" tries it on a
+    sample, a number says how many coordinates, "off" leaves it out. It changes the time and the order, never the pairs.
 
     Yields at least one chunk: i and j (int64), and the similarities or distances (float64), in no particular order.
     ValueError for rows that cannot be compared, naming the first one that holds NaN or infinity.
@@ -39,7 +39,9 @@ def pairs(
     if memory < LEAST_MEMORY:
         raise ValueError(f"memory is {memory} bytes; at least {LEAST_MEMORY} are needed")
     engine = engine_of(a)
-    return _chunks(Walk(engine, space(engine, a, b, metric), low=low, prefix=prefix, most=memory // PER_PAIR), sign, low)
+    return _chunks(
+        Walk(engine, space(engine, a, b, metric), low=low, prefix=prefix, most=memory // PER_PAIR), sign, low
+    )
 
 
 def _chunks(walk: Walk, sign: int, low: float) -> Iterator[Pairs]:
@@ -63,12 +65,10 @@ def counts(
     _, low = closeness_of(metric, threshold)
     engine = engine_of(a)
     walk = Walk(engine, space(engine, a, b, metric), low=low, prefix=prefix)
-    count = engine.xp.zeros(walk.space.n, np.int64)
+    count, one = engine.xp.zeros(walk.space.n, np.int64), engine.xp.ones(walk.space.n, np.int64)
     for hits in walk:
         found = Exactly(walk, hits).at_least(low)
-        engine.xp.add.at(count, hits.i[found], 1)
-        if b is None:
-            engine.xp.add.at(count, hits.j[found], 1)
+        engine.tally(count, one, hits.i[found], hits.j[found])
     return count[: len(a)]
 
 

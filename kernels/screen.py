@@ -1,10 +1,10 @@
 """Low-precision screens: a score for each pair from one product of matrices, off by a known slack at most.
 
-Score of a pair of rows z, z' of the frame: z.z' where closeness is cosine (z: unit rows) or hamming (z: bits as +1, -1);
--|z - z'|^2 / 2 where it is Euclidean (z: rows about their mean, the farthest at length 1). The screen computes it from
-rows rounded to the engine's dtype. With r the greatest distance of a row from its rounded copy, measured in float64, a
-product of unit rows is off by 2 r + r^2, half a squared distance between rows of length 1 by 4 r + 2 r^2 (the triangle
-inequality), and both by the engine's bound on its own rounding.
+Score of a pair of rows z, z' of the frame: z.z' where closeness is cosine (z: unit rows) or hamming (bits as +1, -1);
+-|z - z'|^2 / 2 where it is Euclidean (z: rows about their mean, the farthest at length 1); for jaccard the number of
+equal entries. The screen computes it from rows rounded to the engine's dtype. With r the greatest distance of a row
+from its rounded copy, measured in float64, a product of unit rows is off by 2 r + r^2, half a squared distance between
+rows of length 1 by 4 r + 2 r^2 (the triangle inequality), and both by the engine's bound on its own rounding.
 
 A prefix screen scores only the first p coordinates of a rotated frame and the length of the rest: z.z' is at most, and
 |z - z'| at least, what these give (Cauchy and Schwarz). It can rule pairs out, never in.
@@ -28,32 +28,33 @@ class Frame:
         self.distance = space.metric == "euclidean"
         n, d = space.rows.shape
         self.depth = 8 * d if space.metric == "hamming" else d
+        self.counted = space.metric in ("hamming", "jaccard")
         self.centre, self.radius = xp.zeros(d), 1.0
         if self.distance and n:
             for at in range(0, n, CHUNK):
                 self.centre += space.rows[at : at + CHUNK].astype(np.float64).sum(axis=0) / n
-            longest = (float(_lengths(xp, self._about(slice(at, at + CHUNK))).max()) for at in range(0, n, CHUNK))
+            longest = [float(_lengths(xp, self.rows(slice(at, at + CHUNK))).max()) for at in range(0, n, CHUNK)]
             self.radius = max(longest) or 1.0
 
-    def _about(self, ids: Any) -> Array:
-        return self.space.rows[ids].astype(np.float64) - self.centre
-
-    def rows(self, ids: Any) -> Array:
-        """(m, depth) float64 coordinates of these rows, each within rounding of float64."""
+    def rows(self, ids: Any, dtype: Any = np.float64) -> Array:
+        """(m, depth) coordinates of these rows, each within rounding of the dtype."""
+        rows = self.space.rows[ids]
         if self.space.metric == "hamming":
-            return self.xp.unpackbits(self.space.rows[ids], axis=1) * 2.0 - 1.0
+            bits = rows[:, :, None] >> self.xp.arange(7, -1, -1, np.uint8) & 1
+            return bits.reshape(len(rows), -1).astype(dtype) * 2 - 1
         if self.distance:
-            return self._about(ids) / self.radius
+            return ((rows.astype(np.float64) - self.centre) / self.radius).astype(dtype, copy=False)
         norms = self.xp.sqrt(self.space.squares[ids])[:, None]
-        return self.space.rows[ids].astype(np.float64) / self.xp.where(norms > 0, norms, 1.0)
+        factor = self.xp.where(norms > 0, 1 / self.xp.where(norms > 0, norms, 1.0), 0.0)
+        return rows.astype(dtype) * factor.astype(dtype)
 
     def score(self, closeness: Any) -> Any:
         """The score of pairs that are that close; rising with closeness."""
-        if self.space.metric == "hamming":
-            return (2 * closeness - 1) * self.depth
+        if self.counted:
+            return (2 * closeness - 1 if self.space.metric == "hamming" else closeness) * self.depth
         if self.distance:
-            scaled = self.xp.maximum(closeness, -1e300) / (self.radius * self.space.scale)
-            scaled = self.xp.maximum(scaled, -1e9)  # no rows of the frame are that far apart
+            scaled = np.maximum(closeness, -1e300) / (self.radius * self.space.scale)
+            scaled = np.maximum(scaled, -1e9)  # no rows of the frame are that far apart
             return 0.5 * scaled * abs(scaled)
         return closeness
 
@@ -69,8 +70,8 @@ def screen(engine: Any, frame: Frame, order: Array, rows: Callable[[Any], Array]
     """The operands of the coordinates rows(ids). extra: by how much these are off already."""
     xp, n = engine.xp, len(order)
     columns = depth + (2 if frame.distance and engine.folds else 0)
-    left = xp.empty((n, columns), engine.dtype)
-    right = left if columns == depth else xp.empty_like(left)
+    left = xp.zeros((n, -(-columns // engine.multiple) * engine.multiple), engine.dtype)
+    right = left if columns == depth else xp.zeros_like(left)
     offset = xp.zeros(n, np.float32) if frame.distance else None
     residual = 0.0
     for at in range(0, n, CHUNK):
@@ -103,6 +104,7 @@ def full(engine: Any, frame: Frame, order: Array) -> Screen:
 
 def prefix(engine: Any, frame: Frame, order: Array, axes: Array) -> Screen:
     """axes: (depth, p) orthonormal columns."""
+
     def rows(ids: Any) -> Array:
         return shorten(engine.xp, frame.rows(ids), axes)
 

@@ -196,7 +196,8 @@ def _as_found(n: int, edges: Index, lengths: Lengths) -> Tree:
     start = np.searchsorted(ends[order], np.arange(n + 1)).tolist()
     to, edge = other[order].tolist(), twice[order].tolist()
     length = lengths.tolist()
-    seen, found, heap, here = [False] * n, np.empty(len(edges), np.int64), [], 0
+    seen, found, here = [False] * n, np.empty(len(edges), np.int64), 0
+    heap: list[tuple[float, int, int]] = []
     for at in range(len(edges)):
         seen[here] = True
         for place in range(start[here], start[here + 1]):

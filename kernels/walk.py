@@ -86,10 +86,13 @@ class Hits(NamedTuple):
 class Engine(Protocol):
     """What a device has to be able to do; see kernels/host.py."""
 
-    xp: Any
+    @property
+    def xp(self) -> Any: ...
+
     dtype: Any
     folds: bool
     tile: tuple[int, int]
+    multiple: int
     block: int
     gather: int
     overhead: int
@@ -101,6 +104,7 @@ class Engine(Protocol):
     def scan(self, part: Part, lows: Lows, /) -> Found: ...
     def scores(self, screen: Screen, i: Array, j: Array, /) -> Array: ...
     def merge(self, index: Array, value: Array, owner: Array, other: Array, closeness: Array, /) -> Array: ...
+    def tally(self, counts: Array, weights: Array, i: Array, j: Array, /) -> None: ...
     def unite(self, label: Array, i: Array, j: Array, /) -> Array: ...
 
 
@@ -144,7 +148,7 @@ class Walk:
         self.order = self.place = xp.arange(space.n)
         self.short: Screen | None = None
         if space.metric == "jaccard":
-            self.full = Screen(None, None, None, 1e-12)
+            self.full = Screen(None, None, None, 0.5)
             return
         axes = None
         if prefix == "auto":
@@ -176,13 +180,11 @@ class Walk:
         found = []
         for top in range(0, end, height):
             rows = slice(top, min(top + height, end))
-            for left in range(top if split is None else end, n, width):
-                found.append((rows, slice(left, min(left + width, n))))
+            lefts = range(top if split is None else end, n, width)
+            found += [(rows, slice(left, min(left + width, n))) for left in lefts]
         if self.short is not None:  # like rows first: their pairs raise the floors that rule out the others
             place = self.place
-            found.sort(
-                key=lambda tile: abs(float(place[tile[0]].mean()) - float(place[tile[1]].mean())),
-            )
+            found.sort(key=lambda tile: abs(float(place[tile[0]].mean()) - float(place[tile[1]].mean())))
         return found
 
     def _unfilled(self, rows: slice, columns: slice) -> bool:
@@ -202,7 +204,7 @@ class Walk:
         return Hits(xp.minimum(i, j), xp.maximum(i, j), score, slack)
 
     def _part(self, of: Screen, rows: slice, columns: slice | Array, triangle: bool) -> Part:
-        once = of is self.short or self.space.metric in ("hamming", "jaccard")
+        once = of is self.short or self.frame.counted
         return Part(self.space, self.frame, of, self.order, rows, columns, triangle, once)
 
     def _lows(self, rows: slice, columns: slice | Array) -> Lows:
@@ -270,5 +272,5 @@ class Exactly:
         low = self.walk.score(threshold)
         result = score >= low - slack
         open_ = result & (score < low + slack)
-        result[open_] = self.closeness(open_) >= threshold
+        result[self.walk.engine.xp.flatnonzero(open_)] = self.closeness(open_) >= threshold
         return result

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from kernels import first_seen
+import kernels
 from pipeline.config import ConfigError
 
 log = logging.getLogger("pixsieve")
@@ -28,6 +28,7 @@ class Backend:
     autocast: bool  # whether precision "auto" of a model means bfloat16
     dbscan: Dbscan
     hdbscan: Hdbscan
+    join: Callable[..., kernels.Joined]  # kernels.join of NumPy arrays
     release: Callable[[], None]
     versions: dict[str, str]
 
@@ -76,6 +77,7 @@ def cpu() -> Backend:
         False,
         dbscan,
         lambda x, size, samples: hdbscan(unit(x), size, samples),
+        kernels.join,
         _collect,
         {"torch": torch.__version__},
     )
@@ -101,14 +103,19 @@ def gpu() -> Backend:
         model = cuml.DBSCAN(eps=eps, min_samples=min_samples, metric="euclidean", max_mbytes_per_batch=budget)
         model.fit(cupy.asarray(unit(x)), out_dtype="int64")
         core[host(model.core_sample_indices_).astype(np.int64)] = True
-        return first_seen(host(model.labels_)), core
+        return kernels.first_seen(host(model.labels_)), core
+
+    def join(a: np.ndarray, b: np.ndarray | None = None, **options: Any) -> kernels.Joined:
+        there = {name: cupy.asarray(value) if name == "weights" else value for name, value in options.items()}
+        joined = kernels.join(cupy.asarray(a), None if b is None else cupy.asarray(b), **there)
+        return kernels.Joined(*(_mapped(host, part) for part in joined))
 
     def hdbscan(x: np.ndarray, min_cluster_size: int, min_samples: int) -> tuple[np.ndarray, np.ndarray]:
         if len(x) < max(min_cluster_size, min_samples, 2):
             return np.full(len(x), -1), np.zeros(len(x))
         model = cuml.HDBSCAN(min_cluster_size=min_cluster_size, min_samples=min_samples, metric="euclidean")
         model.fit(cupy.asarray(unit(x)))
-        return first_seen(host(model.labels_)), host(model.probabilities_)
+        return kernels.first_seen(host(model.labels_)), host(model.probabilities_)
 
     def release() -> None:
         _collect()
@@ -117,7 +124,14 @@ def gpu() -> Backend:
         cupy.get_default_pinned_memory_pool().free_all_blocks()
 
     versions = {"torch": torch.__version__, "cupy": cupy.__version__, "cuml": cuml.__version__}
-    return Backend("gpu", "cuda", True, dbscan, hdbscan, release, versions)
+    return Backend("gpu", "cuda", True, dbscan, hdbscan, join, release, versions)
+
+
+def _mapped(function: Callable[[Any], Any], part: Any) -> Any:
+    """A field of a result with the function applied to its arrays."""
+    if isinstance(part, tuple):
+        return tuple(function(each) for each in part)
+    return part if isinstance(part, int) else function(part)
 
 
 def unit(x: np.ndarray) -> np.ndarray:

@@ -99,7 +99,7 @@ class _Nodes:
 def _neighbours(run: Run, nodes: _Nodes, k: int) -> tuple[np.ndarray, np.ndarray]:
     """(numbers, k) nearest living nodes of each node and their similarities, merged from the units."""
     n = len(nodes.weight)
-    index, similarity = np.full((n, k), -1, np.int64), np.full((n, k), -np.inf, np.float32)
+    index, similarity = np.full((n, k), -1, np.int64), np.full((n, k), -np.inf)
     for _, path in pairs.each(run, "neighbours.npz"):
         unit = files.read_arrays(path)
         own = unit["nodes"]
@@ -128,14 +128,13 @@ def _best(
 def _again(run: Run, wanted: np.ndarray, nodes: _Nodes, k: int) -> tuple[np.ndarray, np.ndarray]:
     """The neighbours of these nodes among all living nodes, from the vectors."""
     vectors = np.concatenate([_vectors(run, block, wanted) for block in range(len(run.manifest.blocks))])
-    index, similarity = np.full((len(wanted), k), -1, np.int64), np.full((len(wanted), k), -np.inf, np.float32)
+    index, similarity = np.full((len(wanted), k), -1, np.int64), np.full((len(wanted), k), -np.inf)
     for block, batches in enumerate(run.manifest.blocks):
         inside = nodes.rows[np.isin(nodes.rows // run.manifest.batch_rows, batches)]
         inside = inside[np.argsort(nodes.rank[inside])]
-        joined = kernels.join(vectors, _vectors(run, block, inside), k=k + 1)  # each finds itself, too
-        other, others = joined.neighbours[: len(wanted)], joined.similarity[: len(wanted)].copy()
+        other, others = kernels.neighbours(vectors, _vectors(run, block, inside), k=k + 1)  # each finds itself, too
         found = other >= 0
-        other[found] = inside[other[found] - len(wanted)]
+        other[found] = inside[other[found]]
         others[other == wanted[:, None]] = -np.inf
         other[other == wanted[:, None]] = -1
         index, similarity = _best(index, similarity, other, others, nodes.rank, k)
@@ -160,7 +159,7 @@ def _distances(
     before = copies[:, None] + np.cumsum(weights, axis=1) - weights
     used = np.clip(k - before, 0, weights)
     # float32 chords add up exactly in float64: the mean does not depend on which copies are one node.
-    chord = np.sqrt(np.maximum(2 - 2 * np.where(used > 0, similarity[own], 1), 0)).astype(np.float64)
+    chord = np.sqrt(np.maximum(2 - 2 * np.where(used > 0, similarity[own], 1), 0)).astype(np.float32).astype(np.float64)
     total = np.minimum(copies, k) + used.sum(axis=1)
     mean = np.full(len(node), np.sqrt(2.0))
     mean[own] = np.divide((chord * used).sum(axis=1), total, out=np.zeros(len(own)), where=total > 0)

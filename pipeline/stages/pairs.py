@@ -110,7 +110,7 @@ def work(run: Run, unit: Unit) -> Counts:
     left_out = dead[np.isin(dead // manifest.batch_rows, batches)]
     sides = [nodes_of(run, block, left_out) for block in ([a] if a == b else [a, b])]
     rows, weights = (np.concatenate([side[part] for side in sides]) for part in (1, 2))
-    joined = kernels.join(
+    joined = run.backend.join(
         sides[0][0],
         None if a == b else sides[1][0],
         weights=weights,
@@ -193,4 +193,5 @@ PAIRS = Stage(
     ),
     units,
     work,
+    version=2,
 )

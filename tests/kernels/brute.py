@@ -50,7 +50,9 @@ def dbscan(x: np.ndarray, metric: str, threshold: float, min_samples: int) -> tu
     return np.array([names.get(old, -1) for old in label.tolist()], np.int64), core
 
 
-def rows(rng: np.random.Generator, n: int, d: int, metric: str, dtype: str = "float64", scale: float = 1.0) -> np.ndarray:
+def rows(
+    rng: np.random.Generator, n: int, d: int, metric: str, dtype: str = "float64", scale: float = 1.0
+) -> np.ndarray:
     """Groups of like rows, with equal rows and, for floats, zero rows among them."""
     if metric == "hamming":
         x = rng.integers(0, 256, size=(max(1, n // 6), d), dtype=np.uint8)[rng.integers(max(1, n // 6), size=n)]

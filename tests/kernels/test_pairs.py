@@ -8,39 +8,9 @@ from hypothesis import given, settings
 import kernels
 from kernels.host import Host
 from tests.kernels import brute
+from tests.kernels.checks import check_neighbours, check_pairs, collected
 
 METRICS = ("cosine", "euclidean", "hamming", "jaccard")
-
-
-def collected(chunks):
-    i, j, s = (np.concatenate(side) for side in zip(*chunks, strict=True))
-    order = np.lexsort((j, i))
-    return i[order], j[order], s[order]
-
-
-def check_pairs(a, b, metric, threshold, **options):
-    values, mask = brute.hits(a, b, metric, threshold)
-    i, j, s = collected(kernels.pairs(a, b, threshold=threshold, metric=metric, **options))
-    assert list(zip(i, j, strict=True)) == list(zip(*np.nonzero(mask), strict=True))
-    np.testing.assert_array_equal(s, values[i, j])
-    options.pop("memory", None)
-    expected = mask.sum(axis=1) if b is not None else mask.sum(axis=1) + mask.sum(axis=0)
-    np.testing.assert_array_equal(kernels.counts(a, b, threshold=threshold, metric=metric, **options), expected)
-
-
-def check_neighbours(a, b, metric, k, **options):
-    values = brute.closeness(a, a if b is None else b, metric)
-    sign = -1 if metric == "euclidean" else 1
-    ranked = sign * values
-    if b is None:
-        np.fill_diagonal(ranked, -np.inf)
-    order = np.lexsort((np.broadcast_to(np.arange(ranked.shape[1]), ranked.shape), -ranked), axis=1)[:, :k]
-    best = np.take_along_axis(ranked, order, 1)
-    index, closest = kernels.neighbours(a, b, k=k, metric=metric, **options)
-    width = order.shape[1]
-    np.testing.assert_array_equal(index[:, :width], np.where(best > -np.inf, order, -1))
-    np.testing.assert_array_equal(closest[:, :width], sign * best)
-    assert (index[:, width:] == -1).all() and np.isinf(closest[:, width:]).all()
 
 
 @settings(max_examples=120, deadline=None)
@@ -92,7 +62,9 @@ def test_float64_of_any_size(metric, scale):
     threshold = np.ldexp(0.3, int(np.log2(scale))) if metric == "euclidean" else 0.9
     i, j, s = collected(kernels.pairs(big, threshold=threshold, metric=metric))
     assert list(zip(i, j, strict=True)) == list(zip(*np.nonzero(mask), strict=True))
-    np.testing.assert_array_equal(s, values[i, j] * (np.ldexp(1.0, int(np.log2(scale))) if metric == "euclidean" else 1))
+    np.testing.assert_array_equal(
+        s, values[i, j] * (np.ldexp(1.0, int(np.log2(scale))) if metric == "euclidean" else 1)
+    )
 
 
 def test_rows_far_from_the_origin_and_one_far_from_the_rest():

@@ -9,34 +9,7 @@ from scipy.cluster.hierarchy import DisjointSet, linkage
 import kernels
 from kernels import tree
 from tests.kernels import brute
-
-
-def prim(lengths: np.ndarray) -> np.ndarray:
-    """Sorted lengths of the minimum spanning tree of a full matrix."""
-    n = len(lengths)
-    near, out, found = np.full(n, np.inf), np.ones(n, bool), []
-    here = 0
-    for _ in range(n - 1):
-        out[here] = False
-        near = np.minimum(near, lengths[here])
-        here = int(np.argmin(np.where(out, near, np.inf)))
-        found.append(near[here])
-    return np.sort(found)
-
-
-def check(x, metric, core=None):
-    n = len(x)
-    lengths = brute.closeness(x, x, metric)
-    if metric != "euclidean":
-        lengths = 1 - lengths
-    if core is not None:
-        lengths = np.maximum(lengths, np.maximum(core[:, None], core))
-    edges, found = kernels.spanning_tree(x, metric=metric, core=core)
-    assert edges.shape == (max(n - 1, 0), 2)
-    np.testing.assert_array_equal(found, lengths[edges[:, 0], edges[:, 1]])
-    np.testing.assert_array_equal(found, prim(lengths))
-    if n:
-        assert kernels.components(n, *edges.T).max() == 0
+from tests.kernels.checks import check_tree
 
 
 @settings(max_examples=80, deadline=None)
@@ -64,7 +37,7 @@ def test_the_tree_is_minimal(seed, n, d, metric, dtype, reach, few, listed, deci
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tree, "FEW", few)
         patch.setattr(tree, "LISTED", listed)
-        check(x, metric, core)
+        check_tree(x, metric, core)
 
 
 def as_linkage(n, edges, lengths):
@@ -93,10 +66,10 @@ def test_many_rows():
     rng = np.random.default_rng(0)
     x = rng.normal(size=(12, 8))[rng.integers(12, size=3000)] * 5 + rng.normal(size=(3000, 8)) * 0.2
     x[:300] = rng.normal(size=(300, 8)) * 5
-    edges, lengths = kernels.spanning_tree(x)
+    _, lengths = kernels.spanning_tree(x)
     np.testing.assert_array_equal(lengths, linkage(x, "single")[:, 2])
     core = kernels.neighbours(x, k=4, metric="euclidean")[1][:, -1]
-    check(x, "euclidean", core)
+    check_tree(x, "euclidean", core)
 
 
 @pytest.mark.parametrize("core", [np.ones(3), np.full(4, np.nan), np.full(4, -1.0)])
