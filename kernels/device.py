@@ -56,6 +56,7 @@ class Device:
         self.xp = self.runtime.xp
         columns = self.runtime.free_memory() // SHARE // PER_PAIR // HEIGHT // WIDTH * WIDTH
         self.tile = (HEIGHT, int(min(max(columns, WIDTH), 16 * WIDTH)))
+        self.bit_tile = self.tile
         self._tile = self.xp.empty((0, 0), np.float16)
         self._room = 2**20
         self._count = self.xp.zeros(1, np.uint64)
@@ -165,7 +166,8 @@ class Device:
         """A tile of products (height, width), rows WIDTH apart."""
         height, width = len(left), len(right)
         if len(self._tile) < height:
-            self._tile = self.xp.empty((height, WIDTH), np.float16)
+            self.bit_tile = self.tile
+        self._tile = self.xp.empty((height, WIDTH), np.float16)
         tile = self._tile[:height, :width]
         if part.space.metric == "jaccard":
             grid = (-(-width // 16), -(-height // 16))

@@ -23,6 +23,7 @@ class Host:
     folds = True  # operands hold the offsets of their rows
     multiple = 1  # of columns of operands
     tile = (1024, 2048)
+    bit_tile = (64, 32768)  # of bit strings, which are compared a row at a time
     block = 128  # rows and columns of the parts of a tile that a prefix screen leaves alone or not
     gather = 60  # a pair computed by itself costs as much as so many pairs of a tile
     overhead = 24  # looking at a pair of a tile costs as much as so many columns of the product
@@ -50,6 +51,8 @@ class Host:
         """The pairs of a part of the walk whose score may be at or above the lows of their row or column."""
         screen, rows, columns = part.screen, part.rows, part.columns
         shape = rows.stop - rows.start, part.width
+        if part.space.metric == "hamming" and not lows.k and lows.group_row is None:
+            return _differing_bits(part, lows)
         if part.space.metric == "jaccard":
             return self._select(part, lows, _equal_entries(part), screen.slack)
         tile = self._buffer(shape)
@@ -69,7 +72,7 @@ class Host:
         if part.triangle:
             tile[part.column_numbers() <= part.row_numbers()[:, None]] = -np.inf
         if lows.group_row is not None:
-            tile[lows.group_row[:, None] == lows.group_column] = -np.inf
+            np.copyto(tile, -np.inf, where=lows.group_row[:, None] == lows.group_column)
         if lows.cap_row is not None:
             np.minimum(tile, lows.cap_row[:, None], out=tile)
             np.minimum(tile, lows.cap_column, out=tile)
@@ -115,6 +118,32 @@ class Host:
         least = np.full(int(part.max(initial=-1)) + 1, len(label))
         np.minimum.at(least, part, np.arange(len(label)))
         return least[part]
+
+
+def _differing_bits(part: Part, lows: Lows) -> Found:
+    """The pairs of bit strings that differ in few bits, by population counts."""
+    x, y = (_words(part.space.rows[part.order[ids]]) for ids in (part.rows, part.columns))
+    tile = np.zeros((x.shape[1], y.shape[1]), np.uint8 if part.frame.depth < 256 else np.uint16)
+    other, count = np.empty(y.shape[1], np.uint64), np.empty(y.shape[1], np.uint8)
+    for row, differing in zip(x.T, tile, strict=True):
+        for at, (word, words) in enumerate(zip(row, y, strict=True)):
+            np.bitwise_count(np.bitwise_xor(words, word, out=other), out=count if at else differing)
+            if at:
+                differing += count
+    slack = part.screen.slack
+    most = int(np.clip((part.frame.depth - lows.low + slack) // 2, -1, part.frame.depth))
+    i, j = np.divmod(np.flatnonzero(tile <= most), max(len(tile.T), 1))
+    if part.triangle:
+        behind = part.column_numbers()[j] > part.row_numbers()[i]
+        i, j = i[behind], j[behind]
+    return Found(i, j, part.frame.depth - 2.0 * tile[i, j], slack, None, None)
+
+
+def _words(rows: NDArray[np.uint8]) -> NDArray[np.uint64]:
+    """(words, n) of rows of bytes (n, bytes), filled up with zeros."""
+    wide = np.zeros((len(rows), -(-rows.shape[1] // 8) * 8), np.uint8)
+    wide[:, : rows.shape[1]] = rows
+    return np.ascontiguousarray(wide.view(np.uint64).T)
 
 
 def _equal_entries(part: Part) -> NDArray[np.float64]:

@@ -101,24 +101,29 @@ def _boruvka(engine: Engine, x: Array, metric: Metric, reach: Lengths, prefix: P
         return np.empty((0, 2), np.int64), np.empty(0)
     index, value = (to_host(part) for part in neighbours(x, k=k, metric=metric, prefix=prefix))
     length = np.maximum(_length(metric, sign * value), np.maximum(reach[:, None], reach[index]))
-    # No row outside the list is nearer than this.
+    # Every row that is not in the list of a row, nor in its component, is at least this far.
     sure = np.maximum(reach, _length(metric, sign * value[:, -1])) if k < n - 1 else np.full(n, np.inf)
+    looked = np.full(n, n), np.full(n, np.inf)  # the nearest row outside that a search found, and its distance
     component = np.arange(n)
     edges, lengths = [np.empty((0, 2), np.int64)], [np.empty(0)]
     while component.max() > 0:
         best, to = _from_lists(index, length, component)
+        # What was nearest outside stays so until it comes inside.
+        outside = (looked[0] < n) & (np.append(component, -1)[looked[0]] != component)
+        best, to = _shorter((best, to), (np.where(outside, looked[1], np.inf), looked[0]))
         least = np.full(int(component.max()) + 1, np.inf)
         np.minimum.at(least, component, best)
-        doubtful = np.flatnonzero(sure < least[component])
+        doubtful = np.flatnonzero((sure < least[component]) & ~outside)
         if len(doubtful):
-            closest, other = _nearest_outside(engine, x, metric, reach, prefix, component, doubtful, least)
-            better = (closest < best[doubtful]) | ((closest == best[doubtful]) & (other < to[doubtful]))
-            best[doubtful[better]], to[doubtful[better]] = closest[better], other[better]
+            bound = least[component[doubtful]]
+            found, row = _nearest_outside(engine, x, metric, reach, prefix, component, doubtful, bound)
+            looked[0][doubtful], looked[1][doubtful] = row, found
+            sure[doubtful] = np.maximum(sure[doubtful], np.minimum(found, bound))
+            best[doubtful], to[doubtful] = _shorter((best[doubtful], to[doubtful]), (found, row))
         low, high = np.minimum(np.arange(n), to), np.maximum(np.arange(n), to)
         order = np.lexsort((high, low, best, component))
         pick = order[np.flatnonzero(np.diff(component[order], prepend=-1))]
-        taken = _without_cycles(component, low[pick], high[pick], best[pick])
-        pick = pick[taken]
+        pick = pick[_without_cycles(component, low[pick], high[pick], best[pick])]
         edges.append(np.column_stack([low[pick], high[pick]]))
         lengths.append(best[pick])
         component = components(int(component.max()) + 1, component[low[pick]], component[high[pick]])[component]
@@ -133,6 +138,12 @@ def _from_lists(index: Index, length: Lengths, component: Index) -> tuple[Length
     return best, to
 
 
+def _shorter(one: tuple[Lengths, Index], two: tuple[Lengths, Index]) -> tuple[Lengths, Index]:
+    """Edge by edge the shorter of two, ties by index."""
+    second = (two[0] < one[0]) | ((two[0] == one[0]) & (two[1] < one[1]))
+    return np.where(second, two[0], one[0]), np.where(second, two[1], one[1])
+
+
 def _nearest_outside(
     engine: Engine,
     x: Array,
@@ -141,31 +152,33 @@ def _nearest_outside(
     prefix: Prefix,
     component: Index,
     rows: Index,
-    least: Lengths,
+    bound: Lengths,
 ) -> tuple[Lengths, Index]:
-    """For some rows the shortest edge to another component, if it is as short as what the component has: length and
-    other row (inf, n: none)."""
-    xp, n, m = engine.xp, len(x), len(rows)
-    own = xp.asarray(rows)
-    both = space(engine, x[own], x, metric)
-    pair_reach = np.concatenate([reach[rows], reach])
-    groups = xp.asarray(np.concatenate([component[rows], component]))
-    caps = xp.asarray(-pair_reach if metric == "euclidean" else 1 - pair_reach)
-    walk = Walk(engine, both, k=1, groups=groups, caps=caps, prefix=prefix)
-    bound = least[component[rows]]
-    known = np.isfinite(bound)
-    floor = np.full(m + n, np.inf)
-    floor[:m] = -np.inf
-    floor[:m][known] = to_host(walk.score(xp.asarray(-bound[known] if metric == "euclidean" else 1 - bound[known])))
+    """For some rows the shortest edge to another component, if it is as short as the row's bound: length and other row
+    (inf, n: none)."""
+    xp, n = engine.xp, len(x)
+    every = 2 * len(rows) > n  # pairs inside x, each once, are then fewer
+    own = np.arange(n) if every else np.concatenate([rows, np.arange(n)])
+    asked = rows if every else np.arange(len(rows))
+    both = space(engine, x if every else x[xp.asarray(rows)], None if every else x, metric)
+    caps = None if not reach.any() else xp.asarray(-reach[own] if metric == "euclidean" else 1 - reach[own])
+    walk = Walk(engine, both, k=1, groups=xp.asarray(component[own]), caps=caps, prefix=prefix)
+    floor, known = np.full(len(own), np.inf), np.isfinite(bound)
+    floor[asked[~known]] = -np.inf
+    floor[asked[known]] = to_host(walk.score(xp.asarray(-bound[known] if metric == "euclidean" else 1 - bound[known])))
     walk.floor = xp.asarray(floor)
     best = Best(walk, 1)
     for hits in walk:
         wanted = best.wanted(hits)
         i, j = hits.i[wanted], hits.j[wanted]
-        best.add(i, j, xp.minimum(engine.closeness(both, i, j), xp.minimum(caps[i], caps[j])))
-    found, closest = to_host(best.index[:m, 0]), to_host(best.closeness[:m, 0])
+        s = engine.closeness(both, i, j)
+        if caps is not None:
+            s = xp.minimum(s, xp.minimum(caps[i], caps[j]))
+        best.add(xp.concatenate([i, j]), xp.concatenate([j, i]), xp.concatenate([s, s]))
+    found, closest = to_host(best.index[:, 0])[asked], to_host(best.closeness[:, 0])[asked]
     length = np.where(found >= 0, _length(metric, closest), np.inf)
-    return length, np.where(found >= 0, found - m, n)
+    beyond = (found < 0) | (length > bound)
+    return np.where(beyond, np.inf, length), np.where(beyond, n, found if every else found - len(rows))
 
 
 def _without_cycles(component: Index, low: Index, high: Index, length: Lengths) -> NDArray[np.bool_]:

@@ -92,6 +92,7 @@ class Engine(Protocol):
     dtype: Any
     folds: bool
     tile: tuple[int, int]
+    bit_tile: tuple[int, int]
     multiple: int
     block: int
     gather: int
@@ -138,7 +139,7 @@ class Walk:
         most: float = np.inf,
     ) -> None:
         self.engine, self.space, self.k = engine, space, k
-        self.tile = _at_most(engine.tile, most)
+        self.tile = _at_most(engine.bit_tile if space.metric == "hamming" else engine.tile, most)
         xp = engine.xp
         self.frame = Frame(xp, space)
         self.low = float(self.frame.score(low)) if np.isfinite(low) else low

@@ -36,6 +36,7 @@ def test_every_answer_equals_brute_force(seed, n, m, d, metric, dtype, scale, th
     prefix = prefix if metric in ("cosine", "euclidean") else "off"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Host, "tile", tile)
+        patch.setattr(Host, "bit_tile", tile[::-1])
         patch.setattr(Host, "block", 8)
         check_pairs(a, b, metric, threshold, prefix=prefix)
         check_neighbours(a, b, metric, k, prefix=prefix)

@@ -1,0 +1,213 @@
+"""All pairs above a similarity: ours against what people use for it, and how many pairs each gets wrong.
+
+    python -m benchmarks.join [--vectors X.npy] [--rows 50000] [--similarity 0.95]     on the CPU
+    python -m benchmarks.join --gpu [--rows 200000]                                    on a GPU
+
+Without vectors, drawn groups. `python -m benchmarks.vectors` makes embeddings of CIFAR-10.
+"""
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+import kernels
+from benchmarks import medians, record, table, vectors
+
+BLOCK = 4096
+
+
+def keys(i: np.ndarray, j: np.ndarray, n: int) -> np.ndarray:
+    """Pairs i < j as sorted numbers."""
+    return np.sort(i[i < j].astype(np.int64) * n + j[i < j])
+
+
+def ours(x: np.ndarray, similarity: float, prefix: str = "auto") -> np.ndarray:
+    found = [(i, j) for i, j, _ in kernels.pairs(x, threshold=similarity, prefix=prefix)]  # type: ignore[arg-type]
+    return keys(*(np.concatenate(side) for side in zip(*found, strict=True)), len(x))
+
+
+def unit(x: np.ndarray, dtype: type = np.float32) -> np.ndarray:
+    wide = x.astype(dtype)
+    return wide / np.linalg.norm(wide, axis=1, keepdims=True)
+
+
+def _tiles(x: np.ndarray, similarity: float) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    for top in range(0, len(x), BLOCK):
+        for left in range(top, len(x), BLOCK):
+            i, j = np.nonzero(x[top : top + BLOCK] @ x[left : left + BLOCK].T >= similarity)
+            yield i + top, j + left
+
+
+def products(x: np.ndarray, similarity: float, dtype: type = np.float32) -> np.ndarray:
+    """Blocks of the upper triangle by BLAS."""
+    i, j = (np.concatenate(side) for side in zip(*_tiles(unit(x, dtype), similarity), strict=True))
+    return keys(i, j, len(x))
+
+
+def faiss_range(x: np.ndarray, similarity: float, l2: bool = False) -> np.ndarray:
+    import faiss
+
+    y = unit(x)
+    index = faiss.IndexFlatL2(y.shape[1]) if l2 else faiss.IndexFlatIP(y.shape[1])
+    index.add(y)
+    limits, _, j = index.range_search(y, 2 - 2 * similarity if l2 else similarity)
+    return keys(np.repeat(np.arange(len(y)), np.diff(limits).astype(np.int64)), j, len(y))
+
+
+def radius_neighbours(x: np.ndarray, similarity: float) -> np.ndarray:
+    from sklearn.neighbors import NearestNeighbors
+
+    y = unit(x)
+    model = NearestNeighbors(radius=float(np.sqrt(2 - 2 * similarity)), algorithm="brute").fit(y)
+    found = model.radius_neighbors(y, return_distance=False)
+    return keys(np.repeat(np.arange(len(y)), [len(row) for row in found]), np.concatenate(found), len(y))
+
+
+def truth(x: np.ndarray, similarity: float) -> np.ndarray:
+    """Every pair in float64, by no product of matrices."""
+    wide = x.astype(np.float64)
+    lengths = (wide * wide).sum(axis=1)
+    found = []
+    for at in range(len(x) - 1):
+        rest = wide[at + 1 :]
+        s = np.einsum("ij,j->i", rest, wide[at]) / np.sqrt(lengths[at] * lengths[at + 1 :])
+        found.append(at * len(x) + at + 1 + np.flatnonzero(s >= similarity))
+    return np.concatenate(found)
+
+
+def mismatches(seeds: int) -> dict[str, int]:
+    """Wrong pairs of each, summed over seeds: rows with pairs planted at eps (1 +- 1e-7)."""
+    from tests.kernels import brute
+
+    wrong: dict[str, int] = {}
+    for seed in range(seeds):
+        rng = np.random.default_rng(seed)
+        eps = float(rng.choice([0.01, 0.05, 0.15]))
+        x = brute.planted(rng, 1500, 256, eps, "float32")
+        right = truth(x, 1 - eps)
+        for name, call in TOOLS.items():
+            wrong[name] = wrong.get(name, 0) + len(np.setxor1d(call(x, 1 - eps), right))
+        wrong["pairs"] = wrong.get("pairs", 0) + len(right)
+    return wrong
+
+
+TOOLS = {
+    "pixsieve": ours,
+    "pixsieve, prefix 16": lambda x, similarity: ours(x, similarity, 16),  # type: ignore[arg-type]
+    "numpy float32": products,
+    "faiss inner product": faiss_range,
+    "faiss L2": lambda x, similarity: faiss_range(x, similarity, l2=True),
+    "scikit-learn radius": radius_neighbours,
+}
+
+
+def on_cpu(options: argparse.Namespace) -> None:
+    x = np.load(options.vectors)[: options.rows] if options.vectors else vectors.groups(options.rows, 512)
+    similarity = options.similarity
+    calls = {
+        "pixsieve": lambda: ours(x, similarity),
+        "pixsieve, no prefix": lambda: ours(x, similarity, "off"),
+        "numpy, blocks of products": lambda: products(x, similarity),
+        "faiss range_search": lambda: faiss_range(x, similarity),
+    }
+    seconds, found = medians(calls, options.repeats)
+    right = found["pixsieve"]  # what the mismatches below, and the tests, hold to a float64 brute force
+    rows = [
+        (name, s, s / seconds["pixsieve"], len(found[name]), len(np.setxor1d(found[name], right)))
+        for name, s in seconds.items()
+    ]
+    title = f"pairs of {len(x):,} x {x.shape[1]} at similarity >= {similarity}, medians of {options.repeats}"
+    table(title, ("", "seconds", "times ours", "pairs", "not ours"), rows)
+    wrong = mismatches(options.seeds)
+    total = wrong.pop("pairs")
+    title = f"wrong pairs of {total:,}, {options.seeds} seeds, 1 in 4 planted at the threshold +- 1e-7"
+    table(title, ("", "wrong"), list(wrong.items()))
+    record(
+        "join",
+        {
+            "rows": list(x.shape),
+            "vectors": options.vectors.name if options.vectors else "groups",
+            "similarity": similarity,
+            "seconds": seconds,
+            "pairs": len(right),
+            "seeds": options.seeds,
+            "planted_pairs": total,
+            "wrong": wrong,
+        },
+    )
+
+
+def on_gpu(options: argparse.Namespace) -> None:
+    import cupy
+    import torch
+
+    def done(value: object) -> object:
+        cupy.cuda.Device().synchronize()
+        return value
+
+    a = torch.randn(8192, 8192, device="cuda").half()
+    torch.mm(a, a)
+    torch.cuda.synchronize()
+    seconds, _ = medians({"gemm": lambda: (torch.mm(a, a), torch.cuda.synchronize())}, 10)
+    peak = 2 * 8192**3 / seconds["gemm"]
+    rows, results = [], []
+    for d in (64, 384, 512, 768):
+        host = vectors.groups(options.rows, d)
+        x, n = cupy.asarray(host), options.rows
+        y = torch.from_dlpack(x)
+
+        def tiles(y: torch.Tensor = y, n: int = n) -> int:
+            found = 0
+            for top in range(0, n, 8192):
+                for left in range(top, n, 8192):
+                    found += int((y[top : top + 8192] @ y[left : left + 8192].T >= options.similarity).sum())
+            return found
+
+        def found(prefix: str, x: cupy.ndarray = x) -> object:
+            chunks = kernels.pairs(x, threshold=options.similarity, prefix=prefix)  # type: ignore[arg-type]
+            return done(sum(len(i) for i, _, _ in chunks))
+
+        calls = {
+            "counts": lambda x=x: done(kernels.counts(x, threshold=options.similarity, prefix="off")),
+            "pairs": lambda found=found: found("off"),
+            "pairs, prefix auto": lambda found=found: found("auto"),
+            "torch tiles": tiles,
+        }
+        for call in calls.values():
+            call()
+        seconds, _ = medians(calls, options.repeats)
+        work = n * n * d  # two for each product, half of them
+        rows += [(d, name, s, work / s / 1e12, work / s / peak) for name, s in seconds.items()]
+        sample = host[:: max(1, n // 2000)][:2000]
+        wrong = len(np.setxor1d(ours_on(cupy.asarray(sample), options.similarity), truth(sample, options.similarity)))
+        results.append({"depth": d, "rows": n, "seconds": seconds, "wrong_of_a_sample": wrong})
+    table(
+        f"{options.rows:,} rows; 8192^3 product {peak / 1e12:,.0f} TFLOP/s",
+        ("depth", "", "seconds", "TFLOP/s", "share"),
+        rows,
+    )
+    record("join", {"gemm_tflops": peak / 1e12, "similarity": options.similarity, "gpu_runs": results})
+
+
+def ours_on(x: object, similarity: float) -> np.ndarray:
+    found = [(i.get(), j.get()) for i, j, _ in kernels.pairs(x, threshold=similarity)]
+    return keys(*(np.concatenate(side) for side in zip(*found, strict=True)), len(x))  # type: ignore[arg-type]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--vectors", type=Path)
+    parser.add_argument("--rows", type=int)
+    parser.add_argument("--similarity", type=float, default=0.95)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--seeds", type=int, default=50)
+    parser.add_argument("--gpu", action="store_true")
+    options = parser.parse_args()
+    options.rows = options.rows or (200_000 if options.gpu else 50_000)
+    (on_gpu if options.gpu else on_cpu)(options)
+
+
+if __name__ == "__main__":
+    main()
