@@ -17,8 +17,8 @@ from kernels.walk import Found, Lows, Part
 SOURCES = Path(__file__).parent / "cuda"
 FILES = ("select", "exact", "graph", "hamming")
 OPTIONS = ("-std=c++17", "--fmad=false")
-# Rows of a strip and columns of a tile: 64 MB of scores, about what the L2 cache of an H100 holds.
-HEIGHT, WIDTH = 8192, 4096
+# Rows of a strip and columns of a tile: 40 MB of scores, which the 50 MB of the L2 cache of an H100 hold.
+HEIGHT, WIDTH = 5120, 4096
 THREADS = 256
 # Bytes that a pair of a strip may come to take, and the share of the free memory that strips may use.
 PER_PAIR, SHARE = 96, 4
@@ -240,8 +240,9 @@ class Device:
         return changed
 
     def _each(self, kernel: str, items: int, *args: Any) -> None:
-        """One thread for each item."""
+        """One thread for each item. Kernels know no strides."""
         if items:
+            args = tuple(self.xp.ascontiguousarray(arg) if getattr(arg, "ndim", 0) else arg for arg in args)
             self.runtime.launch("graph", kernel, (-(-items // THREADS),), (THREADS,), *args)
 
 

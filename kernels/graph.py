@@ -3,18 +3,27 @@
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components, minimum_spanning_tree
+from scipy.sparse.csgraph import minimum_spanning_tree
+
+from kernels.engines import engine_of
+from kernels.exact import Array
 
 Ints = NDArray[np.integer]
 
 
-def components(n: int, i: Ints, j: Ints) -> NDArray[np.int64]:
-    """Connected components of the undirected graph of `n` nodes and edges (i, j).
+def components(n: int, i: Array, j: Array) -> Array:
+    """Connected components of the undirected graph of `n` nodes and edges (i, j), integers of the host or of a GPU.
 
-    Returns (n,) labels, numbered in the order of each component's smallest node.
+    Returns (n,) int64 labels, numbered in the order of each component's smallest node. ValueError for an edge to a node
+    that is not there.
     """
-    graph = coo_array((np.ones(len(i), np.int8), (i, j)), shape=(n, n))
-    return first_seen(connected_components(graph, directed=False)[1])
+    engine = engine_of(i)
+    xp = engine.xp
+    for side in (i, j):
+        if len(side) and not 0 <= int(side.min()) <= int(side.max()) < n:
+            raise ValueError(f"edges name nodes {int(side.min())} to {int(side.max())}; there are {n}")
+    least = engine.unite(xp.arange(n), i.astype(np.int64, copy=False), j.astype(np.int64, copy=False))
+    return xp.unique(least, return_inverse=True)[1]
 
 
 def first_seen(labels: Ints) -> NDArray[np.int64]:

@@ -6,10 +6,11 @@ all alike differ by less than float32 can tell.
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from kernels import best, exact
 from kernels.exact import Array, Index
-from kernels.graph import components
 from kernels.screen import Screen
 from kernels.walk import Found, Lows, Part
 
@@ -114,9 +115,11 @@ class Host:
     @staticmethod
     def unite(label: Index, i: Index, j: Index) -> Index:
         """Labels (n,) after the edges (i, j): each node's is the least node of its component."""
-        part = components(len(label), label[i], label[j])[label]
-        least = np.full(int(part.max(initial=-1)) + 1, len(label))
-        np.minimum.at(least, part, np.arange(len(label)))
+        n = len(label)
+        graph = coo_array((np.ones(len(i), np.int8), (label[i], label[j])), shape=(n, n))
+        part = connected_components(graph, directed=False)[1][label]
+        least = np.full(int(part.max(initial=-1)) + 1, n)
+        np.minimum.at(least, part, np.arange(n))
         return least[part]
 
 

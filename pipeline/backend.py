@@ -29,6 +29,7 @@ class Backend:
     dbscan: Dbscan
     hdbscan: Hdbscan
     join: Callable[..., kernels.Joined]  # kernels.join of NumPy arrays
+    block_rows: int  # rows on each side of a unit of pairs, where the configuration does not say
     release: Callable[[], None]
     versions: dict[str, str]
 
@@ -78,6 +79,7 @@ def cpu() -> Backend:
         dbscan,
         lambda x, size, samples: hdbscan(unit(x), size, samples),
         kernels.join,
+        32_768,
         _collect,
         {"torch": torch.__version__},
     )
@@ -117,6 +119,9 @@ def gpu() -> Backend:
         model.fit(cupy.asarray(unit(x)))
         return kernels.first_seen(host(model.labels_)), host(model.probabilities_)
 
+    # Two blocks, their operands and a strip of tiles stay below a quarter of the memory up to 2,048 numbers a row.
+    block_rows = min(2**20, cupy.cuda.runtime.memGetInfo()[1] >> 16)
+
     def release() -> None:
         _collect()
         torch.cuda.empty_cache()
@@ -124,7 +129,7 @@ def gpu() -> Backend:
         cupy.get_default_pinned_memory_pool().free_all_blocks()
 
     versions = {"torch": torch.__version__, "cupy": cupy.__version__, "cuml": cuml.__version__}
-    return Backend("gpu", "cuda", True, dbscan, hdbscan, join, release, versions)
+    return Backend("gpu", "cuda", True, dbscan, hdbscan, join, block_rows, release, versions)
 
 
 def _mapped(function: Callable[[Any], Any], part: Any) -> Any:

@@ -29,7 +29,7 @@ class Source(Section):
 class RunFolder(Section):
     path: Annotated[str, Field(min_length=1)]
     batch_rows: Positive = 8192
-    block_rows: Positive = 32768  # rows in each side of a pair unit; blocks already made keep their size
+    block_rows: Positive | None = None  # rows in each side of a pair unit; blocks already made keep their size
 
 
 class Embed(Section):

@@ -63,7 +63,7 @@ def _commit(run: Run, known: Manifest, added: pa.Table, dead: np.ndarray) -> Non
         path = run.path / f"removed/{len(removed):05}.parquet"
         files.write_table(path, pa.table({"row": dead}))
         removed.append((len(dead), files.digest(path)))
-    per_block = max(1, run.config.run.block_rows // size)
+    per_block = max(1, (run.config.run.block_rows or run.backend.block_rows) // size)
     new = range(start, len(batches))
     blocks = [tuple(new[at : at + per_block]) for at in range(0, len(new), per_block)]
     manifest = Manifest(run.path, size, tuple(batches), known.blocks + tuple(blocks), tuple(removed))
