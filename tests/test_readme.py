@@ -17,8 +17,16 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+def blocks(language: str, text: str = README) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+
+
+def test_the_kernels_page_runs_and_names_every_module():
+    page = (ROOT / "docs/kernels.md").read_text("utf-8")
+    for code in blocks("python", page):
+        exec(code, {})
+    for path in (ROOT / "kernels").glob("[!_]*.py"):
+        assert f"`{path.name}`" in page or path.name == "engines.py"
 
 
 def test_the_configuration_shown_is_the_default():
