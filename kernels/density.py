@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from kernels.engines import engine_of
-from kernels.exact import Array, Metric, closeness_of, space, to_host
+from kernels.exact import Array, Metric, check, closeness_of, space, to_host
 from kernels.graph import density_labels, first_seen
 from kernels.groups import distinct
 from kernels.walk import Exactly, Prefix, Walk
@@ -98,7 +98,8 @@ def dbscan(
     xp = engine.xp
     firsts, places, weights, start = [], [], [xp.empty(0, np.int64)], [0]
     for b in range(len(blocks)):
-        first, place = _alike(blocks[b], metric)
+        check(xp, f"block {b}", blocks[b], metric)
+        first, place = _alike(blocks[b], metric, low)
         firsts.append(first)
         places.append(place + start[-1])
         weights.append(xp.bincount(place, minlength=len(first)))
@@ -126,8 +127,12 @@ def dbscan(
     return xp.asarray(first_seen(labels[place])), xp.asarray(core[place])
 
 
-def _alike(x: Array, metric: Metric) -> tuple[Array, Array]:
-    """Equal rows collapsed, as `distinct` does, but zero rows under cosine, which are not even like themselves."""
+def _alike(x: Array, metric: Metric, low: float) -> tuple[Array, Array]:
+    """Equal rows collapsed, as `distinct` does, if they are neighbours; zero rows under cosine are not even like
+    themselves."""
+    if low > (0 if metric == "euclidean" else 1) or not x.shape[1]:
+        here = engine_of(x).xp.arange(len(x))
+        return here, here
     first, place = distinct(x)
     if metric == "cosine":
         xp = engine_of(x).xp

@@ -20,11 +20,11 @@ OPTIONS = ("-std=c++17", "--fmad=false")
 # Rows of a strip and columns of a tile: 40 MB of scores, which the 50 MB of the L2 cache of an H100 hold.
 HEIGHT, WIDTH = 5120, 4096
 THREADS = 256
+CHUNK = 2**27  # numbers of pairs that are gathered at a time
 # Bytes that a pair of a strip may come to take, and the share of the free memory that strips may use.
 PER_PAIR, SHARE = 96, 4
 # Widths of bit strings, in bits, that the tensor cores compare without a tile.
 NEAR_BITS = (32, 64, 128, 256)
-LONGEST_COUNT = 2048  # whole numbers that half precision holds
 NULL = np.int64(0)
 
 
@@ -47,6 +47,8 @@ class Device:
     dtype = np.float16
     folds = False
     multiple = 8  # columns of operands, for the tensor cores
+    most_counted = 2048  # whole numbers that half precision holds
+    bits_directly = NEAR_BITS[-1]
     block = 1024
     gather = 400
     overhead = 128
@@ -96,8 +98,9 @@ class Device:
             return xp.clip(xp.where(norm > 0, dot / xp.where(norm > 0, norm, 1.0), 0.0), -1.0, 1.0)
         depth = space.rows.shape[1] * (8 if space.metric == "hamming" else 1)
         out = xp.empty(len(i))
-        for at in range(0, len(i), 2**20):
-            part = slice(at, at + 2**20)
+        step = max(1, CHUNK // max(depth, 1))
+        for at in range(0, len(i), step):
+            part = slice(at, at + step)
             x, y = space.rows[i[part]], space.rows[j[part]]
             if space.metric == "jaccard":
                 equal = (x == y).sum(axis=1)
@@ -109,10 +112,7 @@ class Device:
 
     def scan(self, part: Part, lows: Lows) -> Found:
         """The pairs of a part of the walk whose score may be at or above the lows of their row or column."""
-        bits = part.frame.depth
-        if part.space.metric in ("hamming", "jaccard") and bits > LONGEST_COUNT:
-            raise ValueError(f"rows have {bits} entries to compare; at most {LONGEST_COUNT} on a GPU")
-        if part.space.metric == "hamming" and not lows.k and lows.group_row is None and bits <= NEAR_BITS[-1]:
+        if part.space.metric == "hamming" and part.screen.left is None:
             return self._read(lambda *room: self._near(part, lows, *room), part.screen.slack, None, None)
         xp = self.xp
         slack = part.screen.slack * 1.001 + 1e-6  # what follows is float32
@@ -166,8 +166,7 @@ class Device:
         """A tile of products (height, width), rows WIDTH apart."""
         height, width = len(left), len(right)
         if len(self._tile) < height:
-            self.bit_tile = self.tile
-        self._tile = self.xp.empty((height, WIDTH), np.float16)
+            self._tile = self.xp.empty((height, WIDTH), np.float16)
         tile = self._tile[:height, :width]
         if part.space.metric == "jaccard":
             grid = (-(-width // 16), -(-height // 16))
@@ -191,8 +190,9 @@ class Device:
         )
 
     def _signs(self, part: Part, ids: Any, columns: int) -> Array:
-        signs = self.xp.zeros((len(part.order[ids]), columns), np.int8)
-        signs[:, : part.frame.depth] = part.screen.left[ids][:, : part.frame.depth]
+        own = part.frame.rows(part.order[ids], np.int8)
+        signs = self.xp.zeros((len(own), columns), np.int8)
+        signs[:, : part.frame.depth] = own
         return signs
 
     def _read(self, run: Any, slack: float, floor_row: Array, floor_column: Array) -> Found:
@@ -212,8 +212,9 @@ class Device:
 
     def scores(self, screen: Screen, i: Array, j: Array) -> Array:
         out = self.xp.empty(len(i))
-        for at in range(0, len(i), 2**18):
-            part = slice(at, at + 2**18)
+        step = max(1, CHUNK // max(screen.left.shape[1], 1))
+        for at in range(0, len(i), step):
+            part = slice(at, at + step)
             one, two = screen.left[i[part]].astype(np.float32), screen.right[j[part]].astype(np.float32)
             out[part] = (one * two).sum(axis=1)
         return out if screen.offset is None else out + screen.offset[i] + screen.offset[j]

@@ -8,7 +8,7 @@ from kernels.walk import Engine
 
 
 def engine_of(x: Any) -> Engine:
-    if isinstance(x, np.ndarray):
+    if type(x) in (np.ndarray, np.memmap):  # others, as masked arrays, mean something else by their values
         from kernels.host import Host
 
         return Host()

@@ -8,6 +8,8 @@ Closeness is the similarity of a pair, or minus its distance for the Euclidean m
     jaccard    the share of equal entries of two MinHash signatures (Broder, "On the resemblance and containment of
                documents", 1997): an estimate of the Jaccard index of the sets
 
+On a GPU, hamming and jaccard compare at most 2,048 bits or entries.
+
 Products are float64 and are added in the order of the columns, one rounding for each: an answer does not depend on
 tiles, batches, workers or device. Float16 rows of about unit length need no such order: their products are multiples
 of 2^-48 and their sums stay small, so float64 holds every sum exactly.
@@ -25,10 +27,10 @@ Floats = NDArray[np.floating]
 Index = NDArray[np.int64]
 Pairs = tuple[Index, Index, NDArray[np.float64]]  # i, j, similarity (or distance)
 
-# Pairs computed at a time: their rows stay in the cache.
-CHUNK = 1024
-# Largest magnitudes whose squares, summed over any number of columns, neither overflow nor vanish in float64.
-LARGE, SMALL = 2.0**480, 2.0**-480
+# Numbers of a side of the pairs computed at a time, which stay in the cache, and pairs at most.
+CHUNK, MOST_PAIRS = 2**17, 1024
+# Magnitudes whose squares, and for cosine the products of two squared lengths, stay in the range of float64.
+RANGE = {"cosine": (2.0**-200, 2.0**240), "euclidean": (2.0**-400, 2.0**500)}
 
 
 class Space(NamedTuple):
@@ -53,21 +55,15 @@ def space(engine: Any, a: Array, b: Array | None, metric: Metric) -> Space:
     first row that holds NaN or infinity.
     """
     xp = engine.xp
-    if metric not in METRICS:
-        raise ValueError(f"metric is {metric!r}; one of {', '.join(METRICS)}")
-    wanted = {"hamming": "uint8", "jaccard": "integers"}.get(metric, "floats")
-    for name, x in (("a", a), ("b", b)):
-        if x is None:
-            continue
-        if x.ndim != 2:
-            raise ValueError(f"{name} has {x.ndim} dimensions; rows of numbers have 2")
-        if not (x.dtype == np.uint8 if metric == "hamming" else x.dtype.kind in ("iu" if metric == "jaccard" else "f")):
-            raise ValueError(f"{name} holds {x.dtype}; {metric} compares {wanted}")
-        if x.dtype.kind == "f" and x.dtype.itemsize > 8:
-            raise ValueError(f"{name} holds {x.dtype}; at most float64 is exact here")
-        _check_finite(xp, name, x)
-    if b is not None and a.shape[1] != b.shape[1]:
-        raise ValueError(f"rows of a have {a.shape[1]} columns, rows of b {b.shape[1]}")
+    check(xp, "a", a, metric)
+    if b is not None:
+        if type(b) is not type(a) and type(b).__module__ != type(a).__module__:
+            raise TypeError(f"a is a {type(a).__name__}, b a {type(b).__name__}; both must be arrays of one kind")
+        check(xp, "b", b, metric)
+        if a.shape[1] != b.shape[1]:
+            raise ValueError(f"rows of a have {a.shape[1]} columns, rows of b {b.shape[1]}")
+        if metric == "jaccard" and np.result_type(a.dtype, b.dtype).kind == "f":
+            raise ValueError(f"a holds {a.dtype}, b {b.dtype}: no integer type holds both")
     rows = xp.ascontiguousarray(a if b is None else xp.concatenate([a, b]))
     split, none = None if b is None else len(a), xp.empty(0)
     if metric in ("hamming", "jaccard"):
@@ -81,7 +77,22 @@ def space(engine: Any, a: Array, b: Array | None, metric: Metric) -> Space:
     return Space(metric, rows, split, squared, 1.0, half and bool((squared <= 16).all()))
 
 
-def _check_finite(xp: Any, name: str, x: Array) -> None:
+def check(xp: Any, name: str, x: Array, metric: Metric) -> None:
+    """ValueError where rows of x cannot be compared, by this name."""
+    if metric not in METRICS:
+        raise ValueError(f"metric is {metric!r}; one of {', '.join(METRICS)}")
+    if x.ndim != 2:
+        raise ValueError(f"{name} has {x.ndim} dimensions; rows of numbers have 2")
+    wanted, kinds = {"hamming": ("uint8", "u"), "jaccard": ("integers", "iu")}.get(metric, ("floats", "f"))
+    if x.dtype.kind not in kinds or (metric == "hamming" and x.dtype.itemsize > 1):
+        raise ValueError(f"{name} holds {x.dtype}; {metric} compares {wanted}")
+    if x.dtype.kind == "f" and x.dtype.itemsize > 8:
+        raise ValueError(f"{name} holds {x.dtype}; at most float64 is exact here")
+    check_finite(xp, name, x)
+
+
+def check_finite(xp: Any, name: str, x: Array) -> None:
+    """ValueError that names the first row with NaN or infinity."""
     for at in range(0, len(x) if x.dtype.kind == "f" else 0, 2**16):
         finite = xp.isfinite(x[at : at + 2**16]).all(axis=1)
         if not bool(finite.all()):
@@ -93,13 +104,14 @@ def _scaled(xp: Any, rows: Array, metric: Metric) -> tuple[Array, float]:
     if rows.dtype.itemsize < 8 or not rows.size:
         return rows, 1.0
     largest = xp.maximum(rows.max(axis=1), -rows.min(axis=1))
+    small, large = RANGE[metric]
     if metric == "euclidean":
         top = float(largest.max())
-        if top == 0 or SMALL <= top <= LARGE:
+        if top == 0 or small <= top <= large:
             return rows, 1.0
         power = min(int(np.frexp(top)[1]), 1000)
         return xp.ldexp(rows, -power), float(np.ldexp(1.0, power))
-    odd = (largest > LARGE) | ((largest < SMALL) & (largest > 0))
+    odd = (largest > large) | ((largest < small) & (largest > 0))
     if not bool(odd.any()):
         return rows, 1.0
     power = xp.where(odd, xp.frexp(largest)[1], 0)
@@ -109,11 +121,16 @@ def _scaled(xp: Any, rows: Array, metric: Metric) -> tuple[Array, float]:
 def squares(rows: Floats) -> NDArray[np.float64]:
     """(n,) squared lengths on the host."""
     out = np.empty(len(rows))
-    for at in range(0, len(rows), CHUNK):
-        wide = rows[at : at + CHUNK].astype(np.float64)
+    step = _step(rows)
+    for at in range(0, len(rows), step):
+        wide = rows[at : at + step].astype(np.float64)
         wide *= wide
-        out[at : at + CHUNK] = _in_order(wide)
+        out[at : at + step] = _in_order(wide)
     return out
+
+
+def _step(rows: Floats) -> int:
+    return int(np.clip(CHUNK // max(rows.shape[1], 1), 16, MOST_PAIRS))
 
 
 def _in_order(products: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -124,8 +141,9 @@ def _in_order(products: NDArray[np.float64]) -> NDArray[np.float64]:
 def closeness(space: Space, i: Index, j: Index) -> NDArray[np.float64]:
     """(m,) closeness of the pairs (rows[i], rows[j]) on the host."""
     out = np.empty(len(i))
-    for at in range(0, len(i), CHUNK):
-        part = slice(at, at + CHUNK)
+    step = _step(space.rows)
+    for at in range(0, len(i), step):
+        part = slice(at, at + step)
         out[part] = _closeness(space, i[part], j[part])
     return out
 
@@ -158,9 +176,9 @@ def divide(dot: NDArray[np.float64], squares: NDArray[np.float64]) -> NDArray[np
 
 
 def closeness_of(metric: Metric, threshold: float) -> tuple[int, float]:
-    """The sign between closeness and what users see, and the threshold as closeness. ValueError for NaN."""
-    if np.isnan(threshold):
-        raise ValueError("threshold is NaN")
+    """The sign between closeness and what users see, and the threshold as closeness. ValueError if it is not finite."""
+    if not np.isfinite(threshold):
+        raise ValueError(f"threshold is {threshold}; a finite number is needed")
     sign = -1 if metric == "euclidean" else 1
     return sign, sign * threshold
 

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from kernels.engines import engine_of
-from kernels.exact import Array, to_host
+from kernels.exact import Array, check_finite, to_host
 
 CHUNK = 4096
 MIXER = np.uint64(0x9E3779B97F4A7C15)
@@ -67,7 +67,8 @@ def group_statistics(x: Array, labels: Array) -> GroupStatistics:
     xp = engine_of(x).xp
     if x.ndim != 2 or labels.shape != (len(x),):
         raise ValueError(f"x is {x.shape}, labels are {labels.shape}; (n, d) and (n,) are needed")
-    groups = int(labels.max()) + 1 if len(labels) else 0
+    check_finite(xp, "x", x)
+    groups = max(int(labels.max()) + 1, 0) if len(labels) else 0
     members = xp.flatnonzero(labels >= 0)
     members = members[xp.argsort(labels[members], kind="stable")]
     size = xp.bincount(labels[members], minlength=groups)
@@ -75,11 +76,7 @@ def group_statistics(x: Array, labels: Array) -> GroupStatistics:
     total, squared = xp.zeros((groups, x.shape[1])), xp.zeros((groups, x.shape[1]))
     chunks = [members[at : at + 4096] for at in range(0, len(members), 4096)]
     for part in chunks:
-        rows = x[part].astype(np.float64)
-        if not bool(xp.isfinite(rows).all()):
-            bad = part[~xp.isfinite(rows).all(axis=1)]
-            raise ValueError(f"row {int(bad[0])} holds NaN or infinity")
-        xp.add.at(total, labels[part], rows)
+        xp.add.at(total, labels[part], x[part].astype(np.float64))
     mean = total / count
     nearest = xp.full(groups, np.inf)
     distance = xp.empty(len(members))

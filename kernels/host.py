@@ -25,6 +25,7 @@ class Host:
     multiple = 1  # of columns of operands
     tile = (1024, 2048)
     bit_tile = (64, 32768)  # of bit strings, which are compared a row at a time
+    bits_directly = most_counted = 2**31  # bits that are compared without operands, and bits or entries at most
     block = 128  # rows and columns of the parts of a tile that a prefix screen leaves alone or not
     gather = 60  # a pair computed by itself costs as much as so many pairs of a tile
     overhead = 24  # looking at a pair of a tile costs as much as so many columns of the product
@@ -87,9 +88,9 @@ class Host:
             np.greater_equal(tile, _down(np.minimum(lows.low, floor_row) - slack)[:, None], out=mask)
             np.greater_equal(tile, _down(floor_column - slack), out=other)
             mask |= other
-            if part.triangle:
+            if part.triangle or lows.group_row is not None:
                 mask &= tile > -np.inf
-        elif tile.max(initial=-np.inf) < lows.low - slack:
+        elif float(tile.max(initial=-np.inf)) < lows.low - slack:
             return Found(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0), slack, floor_row, floor_column)
         else:
             mask = tile >= _down(np.float64(lows.low - slack))
@@ -101,8 +102,8 @@ class Host:
     def scores(screen: Screen, i: Index, j: Index) -> NDArray[np.float64]:
         """Scores of single pairs of positions, as the product would give them."""
         out = np.empty(len(i), np.float32)
-        for at in range(0, len(i), exact.CHUNK):
-            part = slice(at, at + exact.CHUNK)
+        for at in range(0, len(i), exact.MOST_PAIRS):
+            part = slice(at, at + exact.MOST_PAIRS)
             np.einsum("ij,ij->i", screen.left[i[part]], screen.right[j[part]], out=out[part])
         return out.astype(np.float64)
 
@@ -126,7 +127,7 @@ class Host:
 def _differing_bits(part: Part, lows: Lows) -> Found:
     """The pairs of bit strings that differ in few bits, by population counts."""
     x, y = (_words(part.space.rows[part.order[ids]]) for ids in (part.rows, part.columns))
-    tile = np.zeros((x.shape[1], y.shape[1]), np.uint8 if part.frame.depth < 256 else np.uint16)
+    tile: NDArray[np.unsignedinteger] = np.zeros((x.shape[1], y.shape[1]), _counts(part.frame.depth))
     other, count = np.empty(y.shape[1], np.uint64), np.empty(y.shape[1], np.uint8)
     for row, differing in zip(x.T, tile, strict=True):
         for at, (word, words) in enumerate(zip(row, y, strict=True)):
@@ -134,12 +135,16 @@ def _differing_bits(part: Part, lows: Lows) -> Found:
             if at:
                 differing += count
     slack = part.screen.slack
-    most = int(np.clip((part.frame.depth - lows.low + slack) // 2, -1, part.frame.depth))
+    most = int(np.clip((part.frame.depth - lows.low + slack) / 2, -1, part.frame.depth))
     i, j = np.divmod(np.flatnonzero(tile <= most), max(len(tile.T), 1))
     if part.triangle:
         behind = part.column_numbers()[j] > part.row_numbers()[i]
         i, j = i[behind], j[behind]
     return Found(i, j, part.frame.depth - 2.0 * tile[i, j], slack, None, None)
+
+
+def _counts(most: int) -> type:
+    return np.uint8 if most < 2**8 else np.uint16 if most < 2**16 else np.uint32
 
 
 def _words(rows: NDArray[np.uint8]) -> NDArray[np.uint64]:

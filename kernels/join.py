@@ -7,7 +7,7 @@ import numpy as np
 from kernels.best import Best
 from kernels.density import Density
 from kernels.engines import engine_of
-from kernels.exact import Array, Metric, Pairs, space
+from kernels.exact import Array, Metric, Pairs, closeness_of, space
 from kernels.walk import Exactly, Prefix, Walk
 
 MOST_NEIGHBOURS = 256
@@ -45,7 +45,7 @@ def join(
     similarities; None leaves that question out. weights: (n,) int64, how many equal rows each node stands for. k: at
     most 256. near_limit: above this many near pairs only the k best of each node, and its first, are kept. prefix: see
     `pairs`. ValueError for rows that cannot be compared.
-    Memory: O(nodes * (depth + k + min_samples) + near_limit), and 1/32 of the pairs of a tile.
+    Memory: O(nodes * (depth + k + min_samples) + near_limit), and the pairs of one tile.
     """
     if not 0 <= k <= MOST_NEIGHBOURS:
         raise ValueError(f"k is {k}; at most {MOST_NEIGHBOURS} neighbours are kept")
@@ -55,7 +55,11 @@ def join(
     xp = engine.xp
     nodes = space(engine, a, b, metric)
     n = nodes.n
-    weight = xp.ones(n, np.int64) if weights is None else weights
+    weight = xp.ones(n, np.int64) if weights is None else xp.asarray(weights, np.int64)
+    if weight.shape != (n,):
+        raise ValueError(f"weights are {weight.shape}; one for each of {n} rows is needed")
+    for threshold in (cluster, near):
+        closeness_of(metric, 0.0 if threshold is None else threshold)
     density = Density(engine, weight, min_samples, weight if b is None else xp.zeros(n, np.int64))
     low = min((t for t in (cluster, near) if t is not None), default=np.inf)
     walk = Walk(engine, nodes, low=low, k=k, prefix=prefix)

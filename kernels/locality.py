@@ -24,6 +24,8 @@ LOOKED_AT = 16
 LENGTHS = (8, 16, 32, 64)
 # Fewer rows or columns than these are not worth the preparation.
 FEW_ROWS, FEW_COLUMNS = 8192, 32
+# Axes cost about as many products of rows as this times the square of their length.
+AXES_COST = 100
 # The share of all pairs that the longest prefix may leave open at most.
 MOST_LEFT = 0.05
 
@@ -33,6 +35,8 @@ def axes(engine: "Engine", frame: Frame, low: float, k: int) -> Array | None:
     many of all pairs, in whatever order."""
     n, split = frame.space.n, frame.space.split
     if frame.space.metric == "hamming" or n < FEW_ROWS or frame.depth < FEW_COLUMNS:
+        return None
+    if AXES_COST * frame.depth**2 > (n * n / 2 if split is None else split * (n - split)):
         return None
     xp = engine.xp
     found = principal(xp, frame)

@@ -10,9 +10,8 @@ from kernels.exact import Array, Metric, Pairs, closeness_of, space
 from kernels.join import MOST_NEIGHBOURS
 from kernels.walk import Exactly, Prefix, Walk
 
-# Bytes that a pair of a tile may take while it is looked at: score, marks, numbers, what is returned.
-PER_PAIR = 96
-LEAST_MEMORY = 2**16
+# Of the memory, what the exact rows of some pairs take, whatever the tile.
+FIXED, LEAST_MEMORY = 2**22, 2**23
 
 
 def pairs(
@@ -39,9 +38,8 @@ def pairs(
     if memory < LEAST_MEMORY:
         raise ValueError(f"memory is {memory} bytes; at least {LEAST_MEMORY} are needed")
     engine = engine_of(a)
-    return _chunks(
-        Walk(engine, space(engine, a, b, metric), low=low, prefix=prefix, most=memory // PER_PAIR), sign, low
-    )
+    nodes = space(engine, a, b, metric)
+    return _chunks(Walk(engine, nodes, low=low, prefix=prefix, memory=memory - FIXED), sign, low)
 
 
 def _chunks(walk: Walk, sign: int, low: float) -> Iterator[Pairs]:
@@ -104,4 +102,7 @@ def similarity(a: Array, b: Array, i: Array, j: Array, *, metric: Metric = "cosi
     """(m,) float64: the similarities (euclidean: distances) of the pairs (a[i], b[j])."""
     engine = engine_of(a)
     sign, _ = closeness_of(metric, 0.0)
-    return sign * engine.closeness(space(engine, a, b, metric), i, engine.xp.asarray(j) + len(a))
+    for name, side, n in (("i", i, len(a)), ("j", j, len(b))):
+        if len(side) and not 0 <= int(side.min()) <= int(side.max()) < n:
+            raise ValueError(f"{name} names rows {int(side.min())} to {int(side.max())}; there are {n}")
+    return sign * engine.closeness(space(engine, a, b, metric), i, j + len(a))

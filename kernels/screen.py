@@ -40,23 +40,26 @@ class Frame:
         """(m, depth) coordinates of these rows, each within rounding of the dtype."""
         rows = self.space.rows[ids]
         if self.space.metric == "hamming":
-            bits = rows[:, :, None] >> self.xp.arange(7, -1, -1, np.uint8) & 1
+            bits = rows[:, :, None] >> self.xp.asarray(np.arange(7, -1, -1, dtype=np.uint8)) & 1
             return bits.reshape(len(rows), -1).astype(dtype) * 2 - 1
         if self.distance:
             return ((rows.astype(np.float64) - self.centre) / self.radius).astype(dtype, copy=False)
         norms = self.xp.sqrt(self.space.squares[ids])[:, None]
         factor = self.xp.where(norms > 0, 1 / self.xp.where(norms > 0, norms, 1.0), 0.0)
+        if rows.dtype.itemsize > 4:
+            return (rows * factor).astype(dtype, copy=False)
         return rows.astype(dtype) * factor.astype(dtype)
 
     def score(self, closeness: Any) -> Any:
         """The score of pairs that are that close; rising with closeness."""
         if self.counted:
             return (2 * closeness - 1 if self.space.metric == "hamming" else closeness) * self.depth
+        # Beyond what rows of the frame can have, all scores are alike; they must stay where float32 resolves the slack.
         if self.distance:
-            scaled = np.maximum(closeness, -1e300) / (self.radius * self.space.scale)
-            scaled = np.maximum(scaled, -1e9)  # no rows of the frame are that far apart
+            with np.errstate(over="ignore"):
+                scaled = np.clip(closeness / self.space.scale / self.radius, -3.0, 3.0)
             return 0.5 * scaled * abs(scaled)
-        return closeness
+        return np.clip(closeness, -2.0, 2.0)
 
 
 class Screen(NamedTuple):

@@ -167,16 +167,16 @@ def _nearest_outside(
     floor[asked[~known]] = -np.inf
     floor[asked[known]] = to_host(walk.score(xp.asarray(-bound[known] if metric == "euclidean" else 1 - bound[known])))
     walk.floor = xp.asarray(floor)
-    best = Best(walk, 1)
+    # The lists hold lengths, negative: a length as closeness and back is not the same to the last bit.
+    best = Best(walk, 1, lambda value: value if metric == "euclidean" else 1 + value)
+    own_reach = xp.asarray(reach[own])
     for hits in walk:
         wanted = best.wanted(hits)
         i, j = hits.i[wanted], hits.j[wanted]
-        s = engine.closeness(both, i, j)
-        if caps is not None:
-            s = xp.minimum(s, xp.minimum(caps[i], caps[j]))
-        best.add(xp.concatenate([i, j]), xp.concatenate([j, i]), xp.concatenate([s, s]))
-    found, closest = to_host(best.index[:, 0])[asked], to_host(best.closeness[:, 0])[asked]
-    length = np.where(found >= 0, _length(metric, closest), np.inf)
+        near = -_length(metric, engine.closeness(both, i, j))
+        near = xp.minimum(near, -xp.maximum(own_reach[i], own_reach[j]))
+        best.add(xp.concatenate([i, j]), xp.concatenate([j, i]), xp.concatenate([near, near]))
+    found, length = to_host(best.index[:, 0])[asked], -to_host(best.closeness[:, 0])[asked]
     beyond = (found < 0) | (length > bound)
     return np.where(beyond, np.inf, length), np.where(beyond, n, found if every else found - len(rows))
 

@@ -5,7 +5,7 @@ it pays, a prefix screen goes first and the whole product is only made for the p
 (kernels/locality.py); the rows are then walked in an order that puts like rows side by side, so that few parts are.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
@@ -15,6 +15,9 @@ from kernels.exact import Array, Space, to_host
 from kernels.screen import Frame, Screen
 
 Prefix = Literal["auto", "off"] | int
+# Bytes that a pair of a tile may take while it is looked at (score, marks, numbers, what is returned), and a number of
+# its rows, if the tile is screened again.
+PER_PAIR, PER_NUMBER = 96, 24
 
 
 class Lows(NamedTuple):
@@ -93,6 +96,8 @@ class Engine(Protocol):
     folds: bool
     tile: tuple[int, int]
     bit_tile: tuple[int, int]
+    bits_directly: int
+    most_counted: int
     multiple: int
     block: int
     gather: int
@@ -109,10 +114,10 @@ class Engine(Protocol):
     def unite(self, label: Array, i: Array, j: Array, /) -> Array: ...
 
 
-def _at_most(tile: tuple[int, int], pairs: float) -> tuple[int, int]:
-    """The tile, halved until it holds no more pairs."""
+def _within(memory: float, tile: tuple[int, int], depth: int) -> tuple[int, int]:
+    """The tile, halved until it takes no more bytes."""
     height, width = tile
-    while height * width > pairs:
+    while height * width > 1 and height * width * PER_PAIR + (height + width) * depth * PER_NUMBER > memory:
         height, width = (height, width // 2) if width > height else (height // 2, width)
     return height, width
 
@@ -122,7 +127,7 @@ class Walk:
 
     floor: (n,) for k > 0, the score that a pair must reach to be among the best of the row; raised by the walk, and by
     whoever keeps the lists. groups: (n,) no pair inside a group counts. caps: (n,) closeness that a pair of the row has
-    at most. most: pairs that a tile may have.
+    at most. memory: bytes that a tile, and what is found in it, may take.
     """
 
     def __init__(
@@ -136,19 +141,24 @@ class Walk:
         groups: Array | None = None,
         caps: Array | None = None,
         prefix: Prefix = "auto",
-        most: float = np.inf,
+        memory: float = np.inf,
     ) -> None:
         self.engine, self.space, self.k = engine, space, k
-        self.tile = _at_most(engine.bit_tile if space.metric == "hamming" else engine.tile, most)
         xp = engine.xp
         self.frame = Frame(xp, space)
+        self.tile = _within(memory, engine.bit_tile if space.metric == "hamming" else engine.tile, self.frame.depth)
+        if self.frame.counted and self.frame.depth > engine.most_counted:
+            raise ValueError(f"rows have {self.frame.depth} entries to compare; at most {engine.most_counted} on a GPU")
+        if not (prefix in ("auto", "off") or (isinstance(prefix, int) and 1 <= prefix <= max(locality.LENGTHS))):
+            raise ValueError(f"prefix is {prefix!r}; auto, off, or a number from 1 to {max(locality.LENGTHS)}")
         self.low = float(self.frame.score(low)) if np.isfinite(low) else low
         self.floor = xp.full(space.n, -np.inf if k else np.inf) if floor is None else floor
         self.groups = groups
         self.caps = None if caps is None else self.frame.score(caps)
         self.order = self.place = xp.arange(space.n)
         self.short: Screen | None = None
-        if space.metric == "jaccard":
+        directly = space.metric == "hamming" and not k and groups is None and self.frame.depth <= engine.bits_directly
+        if space.metric == "jaccard" or directly:
             self.full = Screen(None, None, None, 0.5)
             return
         axes = None
@@ -167,6 +177,8 @@ class Walk:
         return self.frame.score(closeness)
 
     def __iter__(self) -> Iterator[Hits]:
+        if self.low == np.inf and not self.k:
+            return
         for rows, columns in self._tiles():
             triangle = self.space.split is None and columns.start < rows.stop
             if self.short is None or self._unfilled(rows, columns):
@@ -174,19 +186,19 @@ class Walk:
             else:
                 yield from self._by_prefix(self.short, rows, columns, triangle)
 
-    def _tiles(self) -> list[tuple[slice, slice]]:
-        n, (height, width) = self.space.n, self.tile
-        split = self.space.split
+    def _tiles(self) -> Iterable[tuple[slice, slice]]:
+        if self.short is None:
+            return self._in_order()
+        # Like rows first: their pairs raise the floors that rule out the others.
+        where = to_host(self.place)
+        return sorted(self._in_order(), key=lambda tile: abs(float(where[tile[0]].mean() - where[tile[1]].mean())))
+
+    def _in_order(self) -> Iterator[tuple[slice, slice]]:
+        n, (height, width), split = self.space.n, self.tile, self.space.split
         end = n if split is None else split
-        found = []
         for top in range(0, end, height):
-            rows = slice(top, min(top + height, end))
-            lefts = range(top if split is None else end, n, width)
-            found += [(rows, slice(left, min(left + width, n))) for left in lefts]
-        if self.short is not None:  # like rows first: their pairs raise the floors that rule out the others
-            place = self.place
-            found.sort(key=lambda tile: abs(float(place[tile[0]].mean()) - float(place[tile[1]].mean())))
-        return found
+            for left in range(top if split is None else end, n, width):
+                yield slice(top, min(top + height, end)), slice(left, min(left + width, n))
 
     def _unfilled(self, rows: slice, columns: slice) -> bool:
         floors = self.floor[self.order[rows]], self.floor[self.order[columns]]

@@ -62,5 +62,5 @@ def test_wrong_use():
     assert [len(part) for part in kernels.dbscan([], threshold=0.9, min_samples=5)] == [0, 0]
     with pytest.raises(ValueError, match="min_samples is 0"):
         kernels.dbscan([np.eye(3)], threshold=0.9, min_samples=0)
-    with pytest.raises(ValueError, match="row 1 of b holds NaN"):
+    with pytest.raises(ValueError, match="row 1 of block 1 holds NaN"):
         kernels.dbscan([np.eye(2), np.array([[0, 1], [0, np.nan]])], threshold=0.9, min_samples=5)

@@ -44,5 +44,6 @@ def test_group_statistics(seed, n, d, count):
 def test_wrong_use():
     with pytest.raises(ValueError, match=r"x is \(3, 2\), labels are \(2,\)"):
         kernels.group_statistics(np.ones((3, 2)), np.zeros(2, int))
-    with pytest.raises(ValueError, match="row 1 holds NaN"):
+    assert kernels.group_statistics(np.ones((2, 3)), np.array([-2, -1])).size.tolist() == []
+    with pytest.raises(ValueError, match="row 1 of x holds NaN"):
         kernels.group_statistics(np.array([[1.0], [np.nan]]), np.zeros(2, int))
