@@ -48,6 +48,7 @@ class Device:
     folds = False
     multiple = 8  # columns of operands, for the tensor cores
     most_counted = 2048  # whole numbers that half precision holds
+    memory = np.inf  # the tile is what the free memory bears
     bits_directly = NEAR_BITS[-1]
     block = 1024
     gather = 400

@@ -20,7 +20,7 @@ def pairs(
     *,
     threshold: float,
     metric: Metric = "cosine",
-    memory: int = 2**28,
+    memory: int | None = None,
     prefix: Prefix = "auto",
 ) -> Iterator[Pairs]:
     """All pairs at or above a similarity (euclidean: at or below a distance), exactly those of a float64 brute force.
@@ -28,18 +28,20 @@ def pairs(
     a: (n, d); b: (m, d), or None for the pairs i < j inside a. metric: see kernels/exact.py for what the rows hold and
     how they are compared. threshold: least similarity in [-1, 1] for cosine, in [0, 1] for hamming and jaccard;
     greatest distance for euclidean. memory: bytes for what is being looked at, beside the screen's copy of the rows (4
-    bytes a number). prefix: whether a screen of the first principal coordinates goes first; "auto" tries it on a
-    sample, a number says how many coordinates, "off" leaves it out. It changes the time and the order, never the pairs.
+    bytes a number); None: 256 MB, or a quarter of a GPU's free memory. prefix: whether a screen of the first principal
+    coordinates goes first; "auto" tries it on a sample, a number says how many coordinates, "off" leaves it out. It
+    changes the time and the order, never the pairs.
 
     Yields at least one chunk: i and j (int64), and the similarities or distances (float64), in no particular order.
     ValueError for rows that cannot be compared, naming the first one that holds NaN or infinity.
     """
     sign, low = closeness_of(metric, threshold)
-    if memory < LEAST_MEMORY:
+    if memory is not None and memory < LEAST_MEMORY:
         raise ValueError(f"memory is {memory} bytes; at least {LEAST_MEMORY} are needed")
     engine = engine_of(a)
     nodes = space(engine, a, b, metric)
-    return _chunks(Walk(engine, nodes, low=low, prefix=prefix, memory=memory - FIXED), sign, low)
+    room = engine.memory if memory is None else memory
+    return _chunks(Walk(engine, nodes, low=low, prefix=prefix, memory=room - FIXED), sign, low)
 
 
 def _chunks(walk: Walk, sign: int, low: float) -> Iterator[Pairs]:

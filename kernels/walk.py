@@ -96,6 +96,7 @@ class Engine(Protocol):
     folds: bool
     tile: tuple[int, int]
     bit_tile: tuple[int, int]
+    memory: float
     bits_directly: int
     most_counted: int
     multiple: int
