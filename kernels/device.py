@@ -10,9 +10,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from kernels.engine import Found, Lows, Part
 from kernels.exact import Array, Space
 from kernels.screen import Screen
-from kernels.walk import Found, Lows, Part
 
 SOURCES = Path(__file__).parent / "cuda"
 FILES = ("select", "exact", "graph", "hamming")

@@ -10,9 +10,9 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from kernels import best, exact
+from kernels.engine import Found, Lows, Part
 from kernels.exact import Array, Index
 from kernels.screen import Screen
-from kernels.walk import Found, Lows, Part
 
 # A tile of which more than this share remains is screened again.
 DENSE = 1 / 32

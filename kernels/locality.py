@@ -7,15 +7,13 @@ order is that of the leaves of a tree that halves the rows at the median of the 
 Neither has a say in the answers.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from kernels.engine import Engine
 from kernels.exact import Array
 from kernels.screen import CHUNK, Frame, shorten
-
-if TYPE_CHECKING:
-    from kernels.walk import Engine, Walk
 
 SAMPLE = 8192
 LEAF = 128
@@ -30,7 +28,7 @@ AXES_COST = 100
 MOST_LEFT = 0.05
 
 
-def axes(engine: "Engine", frame: Frame, low: float, k: int) -> Array | None:
+def axes(engine: Engine, frame: Frame, low: float, k: int) -> Array | None:
     """(depth, p) the principal directions, most telling first; None where a screen of their coordinates would leave too
     many of all pairs, in whatever order."""
     n, split = frame.space.n, frame.space.split
@@ -70,7 +68,7 @@ def _floor(xp: Any, scores: Array, low: float, k: int) -> Array:
     return xp.minimum(low, xp.partition(scores, at, axis=1)[:, at])[:, None]
 
 
-def order(engine: "Engine", frame: Frame, axes: Array) -> tuple[Array, Array]:
+def order(engine: Engine, frame: Frame, axes: Array) -> tuple[Array, Array]:
     """The rows in the order of the leaves, those of each side by themselves; and the leaf place of each position."""
     xp, space = engine.xp, frame.space
     n = space.n
@@ -105,9 +103,8 @@ def tree(xp: Any, u: Array) -> Array:
     return ids[ids < n]
 
 
-def choose(walk: "Walk", axes: Array) -> Array | None:
+def choose(engine: Engine, frame: Frame, order: Array, low: float, k: int, axes: Array) -> Array | None:
     """The axes of the prefix screen that costs least on a sample of the tiles, or None if none saves a fifth."""
-    engine, frame = walk.engine, walk.frame
     xp, block = engine.xp, engine.block
     end = frame.space.n if frame.space.split is None else frame.space.split
     start = 0 if frame.space.split is None else end
@@ -115,9 +112,9 @@ def choose(walk: "Walk", axes: Array) -> Array | None:
     columns = _blocks(xp, start, frame.space.n, max(1, SAMPLE // block), block)
     if not len(rows) or not len(columns):
         return None
-    z, other = frame.rows(walk.order[rows]), frame.rows(walk.order[columns])
-    many = frame.rows(walk.order[start + _spread(xp, frame.space.n - start, 4 * SAMPLE)]) if walk.k else other
-    floor = _floor(xp, _scores(xp, frame, z, many), walk.low, walk.k)
+    z, other = frame.rows(order[rows]), frame.rows(order[columns])
+    many = frame.rows(order[start + _spread(xp, frame.space.n - start, 4 * SAMPLE)]) if k else other
+    floor = _floor(xp, _scores(xp, frame, z, many), low, k)
     whole = frame.depth + engine.overhead
     best, cheapest = None, 0.8 * whole
     for p in LENGTHS:
@@ -127,7 +124,7 @@ def choose(walk: "Walk", axes: Array) -> Array | None:
         left = _scores(xp, frame, x, y) >= floor - engine.rounding(p + 1)
         used = len(columns) // block * block
         share = left[:, :used].reshape(-1, 64, used // block, block).mean(axis=(1, 3)) if used else left.mean()
-        share = share * (2 if walk.k else 1)  # the floor of the column lets as many through
+        share = share * (2 if k else 1)  # the floor of the column lets as many through
         cost = p + 1 + engine.overhead + float(xp.minimum(share * engine.gather * frame.depth, whole).mean())
         if cost < cheapest:
             best, cheapest = axes[:, :p], cost

@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels.best import Best
-from kernels.engines import engine_of
+from kernels.engine import Engine, engine_of
 from kernels.exact import Array, Index, Metric, Space, closeness_of, space, to_host
 from kernels.graph import components
 from kernels.groups import distinct
 from kernels.pairs import neighbours
-from kernels.walk import Engine, Prefix, Walk
+from kernels.walk import Prefix, Walk
 
 Lengths = NDArray[np.float64]
 Tree = tuple[Index, Lengths]

@@ -6,11 +6,12 @@ it pays, a prefix screen goes first and the whole product is only made for the p
 """
 
 from collections.abc import Iterable, Iterator
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
 from kernels import locality, screen
+from kernels.engine import Engine, Lows, Part
 from kernels.exact import Array, Space, to_host
 from kernels.screen import Frame, Screen
 
@@ -20,63 +21,6 @@ Prefix = Literal["auto", "off"] | int
 PER_PAIR, PER_NUMBER = 96, 24
 
 
-class Lows(NamedTuple):
-    """What a pair of a part must reach to matter: `low`, or the floor of its row or its column, as scores."""
-
-    low: float
-    k: int = 0  # floors at -inf are raised to what k pairs of the tile reach
-    floor_row: Array = None
-    floor_column: Array = None
-    group_row: Array = None  # pairs inside a group do not count
-    group_column: Array = None
-    cap_row: Array = None  # a pair's score is at most the caps of its rows
-    cap_column: Array = None
-
-
-class Part(NamedTuple):
-    """Positions of the walk: rows x columns of a screen."""
-
-    space: Space
-    frame: Frame
-    screen: Screen
-    order: Array
-    rows: slice
-    columns: slice | Array
-    triangle: bool  # only pairs whose column stands behind the row
-    once: bool  # not to be screened again in float64
-
-    @property
-    def width(self) -> int:
-        return self.columns.stop - self.columns.start if isinstance(self.columns, slice) else len(self.columns)
-
-    def row_numbers(self) -> Array:
-        return np.arange(self.rows.start, self.rows.stop)
-
-    def column_numbers(self) -> Array:
-        columns = self.columns
-        return np.arange(columns.start, columns.stop) if isinstance(columns, slice) else columns
-
-    def again(self) -> tuple[Array, float]:
-        """The scores in float64, and how far they are off."""
-        x, y = self.frame.rows(self.order[self.rows]), self.frame.rows(self.order[self.columns])
-        tile = x @ y.T
-        if self.frame.distance:
-            tile -= 0.5 * (x * x).sum(axis=1)[:, None]
-            tile -= 0.5 * (y * y).sum(axis=1)
-        return tile, 4 * (self.frame.depth + 10) * 2.0**-53 + 1e-14
-
-
-class Found(NamedTuple):
-    """Pairs of a part, by their places in it."""
-
-    i: Array
-    j: Array
-    score: Array  # float64
-    slack: float
-    floor_row: Array
-    floor_column: Array
-
-
 class Hits(NamedTuple):
     """Pairs i < j of rows of the space that may matter."""
 
@@ -84,35 +28,6 @@ class Hits(NamedTuple):
     j: Array
     score: Array
     slack: float  # |score - exact score|, at most
-
-
-class Engine(Protocol):
-    """What a device has to be able to do; see kernels/host.py."""
-
-    @property
-    def xp(self) -> Any: ...
-
-    dtype: Any
-    folds: bool
-    tile: tuple[int, int]
-    bit_tile: tuple[int, int]
-    memory: float
-    bits_directly: int
-    most_counted: int
-    multiple: int
-    block: int
-    gather: int
-    overhead: int
-
-    def squares(self, rows: Array, /) -> Array: ...
-    def widened(self, rows: Array, /) -> Array: ...
-    def closeness(self, space: Space, i: Array, j: Array, /) -> Array: ...
-    def rounding(self, columns: int, /) -> float: ...
-    def scan(self, part: Part, lows: Lows, /) -> Found: ...
-    def scores(self, screen: Screen, i: Array, j: Array, /) -> Array: ...
-    def merge(self, index: Array, value: Array, owner: Array, other: Array, closeness: Array, /) -> Array: ...
-    def tally(self, counts: Array, weights: Array, i: Array, j: Array, /) -> None: ...
-    def unite(self, label: Array, i: Array, j: Array, /) -> Array: ...
 
 
 def _within(memory: float, tile: tuple[int, int], depth: int) -> tuple[int, int]:
@@ -169,7 +84,7 @@ class Walk:
             axes = locality.principal(engine.xp, self.frame)[:, :prefix]
         if axes is not None:
             self.order, self.place = locality.order(engine, self.frame, axes)
-            axes = locality.choose(self, axes) if prefix == "auto" else axes
+            axes = locality.choose(engine, self.frame, self.order, self.low, k, axes) if prefix == "auto" else axes
         self.full = screen.full(engine, self.frame, self.order)
         if axes is not None:
             self.short = screen.prefix(engine, self.frame, self.order, axes)

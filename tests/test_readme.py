@@ -26,7 +26,7 @@ def test_the_kernels_page_runs_and_names_every_module():
     for code in blocks("python", page):
         exec(code, {})
     for path in (ROOT / "kernels").glob("[!_]*.py"):
-        assert f"`{path.name}`" in page or path.name == "engines.py"
+        assert f"`{path.name}`" in page
 
 
 def test_the_configuration_shown_is_the_default():
