@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from kernels.engine import engine_of
+from kernels.dispatch import engine_of
 from kernels.exact import Array, Metric, check, closeness_of, space, to_host
 from kernels.graph import density_labels, first_seen
 from kernels.groups import distinct

@@ -1,4 +1,4 @@
-"""What a device has to be able to do, and which one works on an array."""
+"""What a device has to be able to do for the walk."""
 
 from typing import Any, NamedTuple, Protocol
 
@@ -92,15 +92,3 @@ class Engine(Protocol):
     def merge(self, index: Array, value: Array, owner: Array, other: Array, closeness: Array, /) -> Array: ...
     def tally(self, counts: Array, weights: Array, i: Array, j: Array, /) -> None: ...
     def unite(self, label: Array, i: Array, j: Array, /) -> Array: ...
-
-
-def engine_of(x: Any) -> Engine:
-    if type(x) in (np.ndarray, np.memmap):  # others, as masked arrays, mean something else by their values
-        from kernels.host import Host
-
-        return Host()
-    if type(x).__module__.partition(".")[0] == "cupy":
-        from kernels.device import Device
-
-        return Device()
-    raise TypeError(f"rows are a {type(x).__name__}; a NumPy or a CuPy array is needed")

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import minimum_spanning_tree
 
-from kernels.engine import engine_of
+from kernels.dispatch import engine_of
 from kernels.exact import Array
 
 Ints = NDArray[np.integer]

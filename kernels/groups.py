@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from kernels.engine import engine_of
+from kernels.dispatch import engine_of
 from kernels.exact import Array, check_finite, to_host
 
 CHUNK = 4096

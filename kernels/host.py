@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from kernels import best, exact
+from kernels import exact
 from kernels.engine import Found, Lows, Part
 from kernels.exact import Array, Index
 from kernels.screen import Screen
@@ -33,8 +33,6 @@ class Host:
 
     squares = staticmethod(exact.squares)
     closeness = staticmethod(exact.closeness)
-
-    merge = staticmethod(best.merge)
 
     def __init__(self) -> None:
         self._tile, self._mask = np.empty(0, np.float32), np.empty((2, 0), bool)
@@ -107,6 +105,23 @@ class Host:
             part = slice(at, at + exact.MOST_PAIRS)
             np.einsum("ij,ij->i", screen.left[i[part]], screen.right[j[part]], out=out[part])
         return out.astype(np.float64)
+
+    @staticmethod
+    def merge(index: Index, value: Array, owner: Index, other: Index, closeness: Array) -> Index:
+        """Puts the pairs (owner, other) into the lists index and value (n, k). Returns the changed owners."""
+        k = index.shape[1]
+        worst, last = value[owner, -1], index[owner, -1]
+        better = (closeness > worst) | ((closeness == worst) & ((other < last) | (last < 0)))
+        owner, other, closeness = owner[better], other[better], closeness[better]
+        changed, place = np.unique(owner, return_inverse=True)
+        owners = np.concatenate([np.repeat(np.arange(len(changed)), k), place])
+        indices = np.concatenate([index[changed].ravel(), other])
+        values = np.concatenate([value[changed].ravel(), closeness])
+        ranked = _ranked(owners, values, np.where(indices < 0, np.iinfo(np.int64).max, indices))
+        start = np.cumsum(np.bincount(owners, minlength=len(changed))) - np.bincount(owners, minlength=len(changed))
+        top = ranked[start[:, None] + np.arange(k)]
+        index[changed], value[changed] = indices[top], values[top]
+        return changed
 
     @staticmethod
     def tally(counts: Index, weights: Index, i: Index, j: Index) -> None:
@@ -183,3 +198,23 @@ def _kth(tile: Array, k: int) -> NDArray[np.float64]:
     width = tile.shape[1] // groups
     maxima = np.stack([tile[:, at * width : (at + 1) * width].max(axis=1) for at in range(groups)], axis=1)
     return np.partition(maxima, groups - k, axis=1)[:, groups - k].astype(np.float64)
+
+
+def _ranked(owner: Index, value: Array, index: Index) -> Index:
+    """The order by owner, then value, greatest first, then index."""
+    owners, places = (int(size).bit_length() for size in (owner.max(initial=0), len(owner)))
+    if owners + places <= 32:
+        # One integer orders by owner, rounded value and position, ten times as fast; where that is not enough to tell,
+        # the sort below does.
+        with np.errstate(over="ignore"):
+            bits = (-value.astype(np.float32)).view(np.int32)
+        bits ^= (bits >> 31) & 0x7FFFFFFF
+        key = (owner.astype(np.uint64) << np.uint64(places + 32)) | np.arange(len(owner), dtype=np.uint64)
+        key |= (bits.astype(np.int64) + 2**31).astype(np.uint64) << np.uint64(places)
+        key.sort()
+        order = (key & np.uint64(2**places - 1)).astype(np.int64)
+        v, o, x = value[order], owner[order], index[order]
+        wrong = (v[1:] > v[:-1]) | ((v[1:] == v[:-1]) & (x[1:] < x[:-1]))
+        if not (wrong & (o[1:] == o[:-1])).any():
+            return order
+    return np.lexsort((index, -value, owner))

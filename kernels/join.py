@@ -6,7 +6,7 @@ import numpy as np
 
 from kernels.best import Best
 from kernels.density import Density
-from kernels.engine import engine_of
+from kernels.dispatch import engine_of
 from kernels.exact import Array, Metric, Pairs, closeness_of, space
 from kernels.walk import Exactly, Prefix, Walk
 

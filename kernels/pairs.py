@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from kernels.best import Best
-from kernels.engine import engine_of
+from kernels.dispatch import engine_of
 from kernels.exact import Array, Metric, Pairs, closeness_of, space
 from kernels.join import MOST_NEIGHBOURS
 from kernels.walk import Exactly, Prefix, Walk

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels.best import Best
-from kernels.engine import Engine, engine_of
+from kernels.dispatch import engine_of
+from kernels.engine import Engine
 from kernels.exact import Array, Index, Metric, Space, closeness_of, space, to_host
 from kernels.graph import components
 from kernels.groups import distinct
