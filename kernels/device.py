@@ -259,12 +259,15 @@ class _Cupy:
 
         self.xp = cupy
         self._modules: dict[str, Any] = {}
+        self._kernels: dict[str, Any] = {}
         self._one, self._zero = np.float32(1).reshape(1), np.float32(0).reshape(1)
 
     def launch(self, file: str, kernel: str, grid: tuple[int, ...], block: tuple[int, ...], *args: Any) -> None:
-        if file not in self._modules:
-            self._modules[file] = self.xp.RawModule(code=source(file), options=OPTIONS)
-        self._modules[file].get_function(kernel)(grid, block, args)
+        if kernel not in self._kernels:
+            if file not in self._modules:
+                self._modules[file] = self.xp.RawModule(code=source(file), options=OPTIONS)
+            self._kernels[kernel] = self._modules[file].get_function(kernel)
+        self._kernels[kernel](grid, block, args)
 
     def product(self, left: Array, right: Array, out: Array) -> None:
         """out (h, w), rows out.strides[0] apart, = left (h, d) @ right (w, d).T, sums in float32."""
