@@ -4,9 +4,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from kernels.best import Best
+from kernels.best import Best, with_copies
 from kernels.dispatch import engine_of
-from kernels.exact import Array, Metric, Pairs, closeness_of, space
+from kernels.engine import Engine
+from kernels.exact import Array, Metric, Pairs, closeness_of, space, to_host
+from kernels.groups import distinct
 from kernels.join import MOST_NEIGHBOURS
 from kernels.walk import Exactly, Prefix, Walk
 
@@ -84,6 +86,22 @@ def neighbours(
         raise ValueError(f"k is {k}; 1 to {MOST_NEIGHBOURS} neighbours can be asked for")
     sign, _ = closeness_of(metric, 0.0)
     engine = engine_of(a)
+    space(engine, a, b, metric)
+    ours, place = distinct(a)
+    theirs, other_place = (ours, place) if b is None else distinct(b)
+    index, closeness = _nearest(engine, a[ours], None if b is None else b[theirs], k, metric, prefix)
+    if len(ours) < len(a) or (b is not None and len(theirs) < len(b)):
+        itself = None
+        if b is None:
+            here = engine.xp.arange(len(a))
+            itself = to_host(engine.closeness(space(engine, a, None, metric), here, here))
+        lists = with_copies(to_host(index), to_host(closeness), to_host(place), to_host(other_place), itself)
+        index, closeness = (engine.xp.asarray(part) for part in lists)
+    return index, sign * closeness
+
+
+def _nearest(engine: Engine, a: Array, b: Array | None, k: int, metric: Metric, prefix: Prefix) -> tuple[Array, Array]:
+    """As `neighbours`, with closeness."""
     xp = engine.xp
     walk = Walk(engine, space(engine, a, b, metric), k=k, prefix=prefix)
     best = Best(walk, k)
@@ -97,7 +115,7 @@ def neighbours(
             i, j, s = xp.concatenate([i, j]), xp.concatenate([j, i]), xp.concatenate([s, s])
         best.add(i, j, s)
     index = best.index[: len(a)]
-    return xp.where(index >= 0, index - (walk.space.split or 0), -1), sign * best.closeness[: len(a)]
+    return xp.where(index >= 0, index - (walk.space.split or 0), -1), best.closeness[: len(a)]
 
 
 def similarity(a: Array, b: Array, i: Array, j: Array, *, metric: Metric = "cosine") -> Array:

@@ -105,6 +105,19 @@ def test_groups_that_lie_one_after_the_other_do_not_flood_the_search(monkeypatch
     assert sum(computed) < 4000 * 300
 
 
+def test_copies_are_one_row_to_neighbours(monkeypatch):
+    x = np.repeat(np.random.default_rng(8).normal(size=(50, 6)), 100, axis=0)
+    computed = []
+    closeness = Host.closeness
+    monkeypatch.setattr(
+        Host, "closeness", lambda self, space, i, j: (computed.append(len(i)), closeness(space, i, j))[1]
+    )
+    index, similarity = kernels.neighbours(x, k=5)
+    assert (index // 100 == np.arange(5000)[:, None] // 100).all() and (similarity == 1).all()
+    assert index[0].tolist() == [1, 2, 3, 4, 5] and index[99].tolist() == [0, 1, 2, 3, 4]
+    assert sum(computed) <= 5000 + 50 * 50
+
+
 @pytest.mark.parametrize("depth", [8, 1024])
 def test_memory_is_bounded_where_every_pair_counts(depth):
     x = np.random.default_rng(6).normal(size=(2000, depth)).astype(np.float32) + 3
