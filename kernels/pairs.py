@@ -7,7 +7,7 @@ import numpy as np
 from kernels.best import Best, with_copies
 from kernels.dispatch import engine_of
 from kernels.engine import Engine
-from kernels.exact import Array, Metric, Pairs, closeness_of, space, to_host
+from kernels.exact import Array, Metric, Pairs, Space, closeness_of, space, to_host
 from kernels.groups import distinct
 from kernels.join import MOST_NEIGHBOURS
 from kernels.walk import Exactly, Prefix, Walk
@@ -86,36 +86,36 @@ def neighbours(
         raise ValueError(f"k is {k}; 1 to {MOST_NEIGHBOURS} neighbours can be asked for")
     sign, _ = closeness_of(metric, 0.0)
     engine = engine_of(a)
-    space(engine, a, b, metric)
+    every = space(engine, a, b, metric)
     ours, place = distinct(a)
     theirs, other_place = (ours, place) if b is None else distinct(b)
-    index, closeness = _nearest(engine, a[ours], None if b is None else b[theirs], k, metric, prefix)
-    if len(ours) < len(a) or (b is not None and len(theirs) < len(b)):
-        itself = None
-        if b is None:
-            here = engine.xp.arange(len(a))
-            itself = to_host(engine.closeness(space(engine, a, None, metric), here, here))
-        lists = with_copies(to_host(index), to_host(closeness), to_host(place), to_host(other_place), itself)
-        index, closeness = (engine.xp.asarray(part) for part in lists)
+    if len(ours) == len(a) and (b is None or len(theirs) == len(b)):
+        index, closeness = _nearest(engine, every, k, prefix)
+        return index, sign * closeness
+    index, closeness = _nearest(engine, space(engine, a[ours], None if b is None else b[theirs], metric), k, prefix)
+    here = engine.xp.arange(len(a))
+    itself = to_host(engine.closeness(every, here, here)) if b is None else None
+    lists = with_copies(to_host(index), to_host(closeness), to_host(place), to_host(other_place), itself)
+    index, closeness = (engine.xp.asarray(part) for part in lists)
     return index, sign * closeness
 
 
-def _nearest(engine: Engine, a: Array, b: Array | None, k: int, metric: Metric, prefix: Prefix) -> tuple[Array, Array]:
+def _nearest(engine: Engine, rows: Space, k: int, prefix: Prefix) -> tuple[Array, Array]:
     """As `neighbours`, with closeness."""
     xp = engine.xp
-    walk = Walk(engine, space(engine, a, b, metric), k=k, prefix=prefix)
+    walk = Walk(engine, rows, k=k, prefix=prefix)
     best = Best(walk, k)
-    if b is not None:
-        walk.floor[len(a) :] = np.inf  # the rows of b ask for nothing
+    asking = rows.n if rows.split is None else rows.split
+    walk.floor[asking:] = np.inf  # the rows of b ask for nothing
     for hits in walk:
         wanted = best.wanted(hits)
         i, j = hits.i[wanted], hits.j[wanted]
         s = engine.closeness(walk.space, i, j)
-        if b is None:
+        if rows.split is None:
             i, j, s = xp.concatenate([i, j]), xp.concatenate([j, i]), xp.concatenate([s, s])
         best.add(i, j, s)
-    index = best.index[: len(a)]
-    return xp.where(index >= 0, index - (walk.space.split or 0), -1), best.closeness[: len(a)]
+    index = best.index[:asking]
+    return xp.where(index >= 0, index - (rows.split or 0), -1), best.closeness[:asking]
 
 
 def similarity(a: Array, b: Array, i: Array, j: Array, *, metric: Metric = "cosine") -> Array:

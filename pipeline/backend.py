@@ -119,8 +119,8 @@ def gpu() -> Backend:
         model.fit(cupy.asarray(unit(x)))
         return kernels.first_seen(host(model.labels_)), host(model.probabilities_)
 
-    # Two blocks, their operands and a strip of tiles stay below a quarter of the memory up to 2,048 numbers a row.
-    block_rows = min(2**20, cupy.cuda.runtime.memGetInfo()[1] >> 16)
+    # Two blocks of 2,048 numbers a row, as they come, together and as operands, take a fifth of the memory.
+    block_rows = min(2**20, cupy.cuda.runtime.memGetInfo()[1] >> 17)
 
     def release() -> None:
         _collect()
