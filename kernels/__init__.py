@@ -3,25 +3,30 @@
 from kernels.density import dbscan
 from kernels.graph import attach, components, density_labels, first_seen, leaders, spanning_forest
 from kernels.groups import GroupStatistics, distinct, group_statistics
+from kernels.hierarchy import Hierarchy, density_hierarchy
 from kernels.join import Joined, join
 from kernels.pairs import counts, neighbours, pairs, similarity
-from kernels.tree import spanning_tree
+from kernels.tree import minimum_forest, proved_edges, spanning_tree
 
 __all__ = [
     "GroupStatistics",
+    "Hierarchy",
     "Joined",
     "attach",
     "components",
     "counts",
     "dbscan",
+    "density_hierarchy",
     "density_labels",
     "distinct",
     "first_seen",
     "group_statistics",
     "join",
     "leaders",
+    "minimum_forest",
     "neighbours",
     "pairs",
+    "proved_edges",
     "similarity",
     "spanning_forest",
     "spanning_tree",

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from scipy.cluster.hierarchy import DisjointSet, linkage
 
 import kernels
-from kernels import tree
+from kernels import boruvka, tree
 from tests.kernels import brute
 from tests.kernels.checks import check_tree
 
@@ -76,3 +76,59 @@ def test_many_rows():
 def test_wrong_core_distances(core):
     with pytest.raises(ValueError, match="distances are needed, finite and not negative"):
         kernels.spanning_tree(np.eye(4), core=core)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    n=st.integers(0, 90),
+    cuts=st.integers(1, 4),
+    metric=st.sampled_from(["cosine", "euclidean"]),
+    reach=st.booleans(),
+    listed=st.integers(1, 8),
+    scouts=st.integers(1, 4),
+    decimals=st.sampled_from([None, 0]),
+)
+def test_blocks_make_the_tree_of_the_whole(seed, n, cuts, metric, reach, listed, scouts, decimals):
+    """What lists prove, and the trees of the rest over each pair of blocks, hold a minimum tree of all rows."""
+    rng = np.random.default_rng(seed)
+    x = brute.rows(rng, n, 4, metric, "float64")
+    x = x if decimals is None else np.round(x, decimals)
+    apart = brute.closeness(x, x, metric)
+    apart = apart if metric == "euclidean" else 1 - apart
+    np.fill_diagonal(apart, np.inf)
+    core = np.sort(apart, axis=1)[:, 1] if reach and n > 2 else np.zeros(n)
+    k = min(listed, max(n - 1, 0))
+    index, value = kernels.neighbours(x, k=max(k, 1), metric=metric)
+    far = value if metric == "euclidean" else 1 - value
+    beyond = far[:, -1] if k < n - 1 else np.full(n, np.inf)
+    edges, lengths, component = kernels.proved_edges(index, far, beyond, core)
+    parts, weights = [edges], [lengths]
+    rows = np.array_split(rng.permutation(n), cuts)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(boruvka, "SCOUTS", scouts)
+        for a in range(cuts):
+            for b in range(a, cuts):
+                own = rows[a] if a == b else np.concatenate([rows[a], rows[b]])
+                other = None if a == b else x[rows[b]]
+                found, far = kernels.spanning_tree(
+                    x[rows[a]], other, metric=metric, core=core[own], component=component[own]
+                )
+                assert len(found) <= max(len(np.unique(component[own])) - 1, 0)
+                parts.append(own[found])
+                weights.append(far)
+    edges, lengths = kernels.minimum_forest(n, np.concatenate(parts), np.concatenate(weights))
+    expected = kernels.spanning_tree(x, metric=metric, core=core)[1]
+    np.testing.assert_array_equal(lengths, expected)
+    assert len(np.unique(kernels.components(n, *edges.T))) == min(n, 1)
+
+
+def test_forest_keeps_edges_of_no_length_and_counts_none_twice():
+    edges = np.array([[0, 1], [1, 0], [1, 2], [0, 2], [3, 4]])
+    found, lengths = kernels.minimum_forest(5, edges, np.array([0.0, 0.0, 0.5, 0.25, 0.0]))
+    assert found.tolist() == [[0, 1], [3, 4], [0, 2]] and lengths.tolist() == [0, 0, 0.25]
+
+
+def test_wrong_components():
+    with pytest.raises(ValueError, match="labels are needed"):
+        kernels.spanning_tree(np.eye(4), component=np.zeros(3, int))
