@@ -3,7 +3,7 @@
 from kernels.density import dbscan
 from kernels.graph import attach, components, density_labels, first_seen, leaders, spanning_forest
 from kernels.groups import GroupStatistics, distinct, group_statistics
-from kernels.hierarchy import Hierarchy, density_hierarchy
+from kernels.hierarchy import Hierarchy, core_lengths, density_hierarchy
 from kernels.join import Joined, join
 from kernels.pairs import counts, neighbours, pairs, similarity
 from kernels.tree import minimum_forest, proved_edges, spanning_tree
@@ -14,6 +14,7 @@ __all__ = [
     "Joined",
     "attach",
     "components",
+    "core_lengths",
     "counts",
     "dbscan",
     "density_hierarchy",

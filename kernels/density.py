@@ -79,13 +79,15 @@ def dbscan(
     threshold: float,
     min_samples: int,
     metric: Metric = "cosine",
+    weights: Sequence[Array] | None = None,
     prefix: Prefix = "auto",
 ) -> tuple[Array, Array]:
     """DBSCAN of the rows of all blocks together, in one pass over their pairs.
 
     blocks: (n_b, d) arrays in a list, or in whatever has a length and gives block b at [b]; blocks are asked for again,
     and two are held at a time. threshold: least similarity of neighbours (euclidean: greatest distance). min_samples:
-    neighbours that make a row core, itself included, at least 1. metric, prefix: as for `pairs`.
+    neighbours that make a row core, itself included, at least 1. weights: (n_b,) integers in a list, how many equal
+    rows each row stands for. metric, prefix: as for `pairs`.
     Returns labels (n,) int64, numbered by their first row, -1 for noise, and core (n,) bool. A row that is not core
     takes the label of the core row that is closest to it, ties by number. Memory: O(n min_samples) beside two blocks.
     """
@@ -96,15 +98,16 @@ def dbscan(
         return np.empty(0, np.int64), np.empty(0, bool)
     engine = engine_of(blocks[0])
     xp = engine.xp
-    firsts, places, weights, start = [], [], [xp.empty(0, np.int64)], [0]
+    firsts, places, heavy, start = [], [], [xp.empty(0, np.int64)], [0]
     for b in range(len(blocks)):
         check(xp, f"block {b}", blocks[b], metric)
         first, place = _alike(blocks[b], metric, low)
         firsts.append(first)
         places.append(place + start[-1])
-        weights.append(xp.bincount(place, minlength=len(first)))
+        own = None if weights is None else xp.asarray(weights[b])
+        heavy.append(xp.bincount(place, own, len(first)).astype(np.int64))
         start.append(start[-1] + len(first))
-    weight = xp.concatenate(weights)
+    weight = xp.concatenate(heavy)
     density = Density(engine, weight, min_samples, weight)
     for b in range(len(blocks)):
         ours = blocks[b][firsts[b]]

@@ -85,6 +85,19 @@ def density_hierarchy(
     return Hierarchy(label, np.where(label < 0, 0.0, share), score, np.minimum(persistence, 1.0))
 
 
+def core_lengths(index: Index, length: Floats, weights: Index, min_samples: int) -> Floats:
+    """(n,) distance of each node to its (min_samples - 1)-th other row, copies counted; 0 for min_samples 1.
+
+    index, length: (n, k) neighbours of each node, closest first, -1 where there are none; weights: (m,) rows that each
+    node stands for. inf where the lists do not reach so far.
+    """
+    listed = np.where(index >= 0, weights[index], 0)
+    copies = weights[: len(index)] - 1
+    reached = np.cumsum(listed, axis=1) + copies[:, None] >= min_samples - 1
+    far = np.where(reached & (index >= 0), length, np.inf).min(axis=1, initial=np.inf)
+    return np.where(copies >= min_samples - 1, 0.0, far)
+
+
 def _condense(edges: Index, lengths: Floats, core: Floats, weights: Index, least: int) -> _Condensed:
     n = len(core)
     parent, height, size = _merges(edges, lengths, weights)

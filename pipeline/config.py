@@ -3,13 +3,19 @@
 import difflib
 import json
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 Similarity = Annotated[float, Field(gt=0, le=1)]
 Positive = Annotated[int, Field(ge=1)]
+T = TypeVar("T")
+Choices = Annotated[list[T], Field(min_length=1)] | None
+
+
+DENSITY = ("dbscan", "hdbscan")
+MOST_SAMPLES = 256  # as many neighbours as the kernels list
 
 
 class ConfigError(ValueError):
@@ -30,6 +36,7 @@ class RunFolder(Section):
     path: Annotated[str, Field(min_length=1)]
     batch_rows: Positive = 8192
     block_rows: Positive | None = None  # rows in each side of a pair unit; blocks already made keep their size
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0  # of everything that draws: samples, centres to begin with
 
 
 class Embed(Section):
@@ -43,15 +50,71 @@ class Embed(Section):
     read_ahead_mb: Positive = 256  # bytes of encoded images in flight, at most (one larger file goes alone)
 
 
+Method = Literal["dbscan", "hdbscan", "kmeans", "agglomerative", "gaussian_mixture"]
+Selection = Literal["eom", "leaf"]
+Linkage = Literal["single", "complete", "average", "ward"]
+Covariance = Literal["full", "tied", "diag", "spherical"]
+ClusterSize = Annotated[int, Field(ge=2)]
+
+
+class Search(Section):
+    """Lists of values; every combination is a candidate, and the scores of a sample choose one."""
+
+    method: Choices[Method] = None
+    similarity: Choices[Similarity] = None
+    min_samples: Choices[Positive] = None
+    min_cluster_size: Choices[ClusterSize] = None
+    selection: Choices[Selection] = None
+    n_clusters: Choices[Positive] = None
+    linkage: Choices[Linkage] = None
+    covariance: Choices[Covariance] = None
+    rule: Literal["robust", "minmax"] = "robust"
+    per: Literal["run", "batch"] = "run"  # one choice for the run, or each batch its own
+    rows: Annotated[int, Field(ge=2)] = 8192  # of the run, drawn once: what each candidate is tried on
+    sample: Annotated[int, Field(ge=2)] = 4096  # of these rows, at most: what is scored
+
+    @property
+    def lists(self) -> dict[str, list[Any]]:
+        """What is searched over, in the order of the keys."""
+        found = {name: getattr(self, name) for name in SEARCHED}
+        return {name: values for name, values in found.items() if values is not None}
+
+
+SEARCHED = (
+    "method",
+    "similarity",
+    "min_samples",
+    "min_cluster_size",
+    "selection",
+    "n_clusters",
+    "linkage",
+    "covariance",
+)
+
+
 class Cluster(Section):
-    method: Literal["dbscan", "hdbscan"] = "dbscan"
-    similarity: Similarity = 0.90
-    min_samples: Positive = 5
-    min_cluster_size: Annotated[int, Field(ge=2)] = 5  # hdbscan
+    method: Method = "dbscan"
+    similarity: Similarity = 0.90  # dbscan, and agglomerative without n_clusters
+    min_samples: Positive = 5  # dbscan, hdbscan
+    min_cluster_size: ClusterSize = 5  # hdbscan
+    selection: Selection = "eom"  # hdbscan
+    n_clusters: Positive | None = None  # kmeans, gaussian_mixture, agglomerative
+    linkage: Linkage = "average"  # agglomerative
+    covariance: Covariance = "diag"  # gaussian_mixture
+    search: Search | None = None
+
+    @property
+    def methods(self) -> list[Method]:
+        """All that may be used."""
+        return (self.search and self.search.method) or [self.method]
 
 
 class Match(Section):
-    mode: Literal["exact", "off"] = "exact"
+    # auto: exact for the density methods, representatives for the others
+    mode: Literal["auto", "exact", "representatives", "off"] = "auto"
+    representatives: Positive = 16  # of a cluster of a batch, at most
+    max_unresolved: Annotated[float, Field(ge=0, le=1)] = 0.3  # of the dense rows; representatives refuse above it
+    sample: Annotated[int, Field(ge=2)] = 8192  # rows of the check that says how well representatives did
 
 
 KeepRule = Literal["resolution", "bytes", "key"]
@@ -89,11 +152,34 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
-        if self.cluster.method == "hdbscan" and self.match.mode == "exact":
-            raise ValueError("match.mode 'exact' is for cluster.method 'dbscan'; set match.mode to 'off' for hdbscan")
+        methods, search = self.cluster.methods, self.cluster.search
+        partitions = [method for method in methods if method not in DENSITY]
+        if partitions and self.match.mode == "exact":
+            raise ValueError(
+                f"match.mode 'exact' is for {' and '.join(DENSITY)}, not for {partitions[0]}; use 'representatives'"
+            )
+        if len({method in DENSITY for method in methods}) > 1 and self.match.mode == "auto":
+            raise ValueError("cluster.search.method holds density methods and others; set match.mode")
+        for method in ("kmeans", "gaussian_mixture"):
+            if method in methods and not (self.cluster.n_clusters or (search and search.n_clusters)):
+                raise ValueError(f"cluster.method {method!r} needs cluster.n_clusters")
+        if search and not search.lists:
+            raise ValueError("cluster.search has no list to search over; for example similarity: [0.85, 0.9]")
+        if search and search.per == "batch" and self.matching == "exact":
+            raise ValueError("cluster.search.per 'batch' gives batches clusters of their own kind; match.mode: off")
+        most = max((search and search.min_samples) or [self.cluster.min_samples])
+        if "hdbscan" in methods and most > MOST_SAMPLES:
+            raise ValueError(f"cluster.min_samples is {most}; hdbscan takes at most {MOST_SAMPLES}")
         if self.embed.weights and not self.embed.model:
             raise ValueError("embed.weights is given but embed.model is not")
         return self
+
+    @property
+    def matching(self) -> Literal["exact", "representatives", "off"]:
+        """What match.mode comes to."""
+        if self.match.mode != "auto":
+            return self.match.mode
+        return "exact" if self.cluster.methods[0] in DENSITY else "representatives"
 
     @classmethod
     def load(cls, source: str | Path, *, out: str | Path | None = None, settings: list[str] | None = None) -> Self:
@@ -193,7 +279,8 @@ def _explain(model: type[BaseModel], error: Any) -> str:
     if error["type"] == "extra_forbidden":
         fields: Any = model.model_fields
         for part in error["loc"][:-1]:
-            fields = fields[part].annotation.model_fields
+            kind = fields[part].annotation
+            fields = next(k for k in (kind, *get_args(kind)) if hasattr(k, "model_fields")).model_fields
         near = difflib.get_close_matches(str(error["loc"][-1]), fields, n=1, cutoff=0)
         return f"{where}: unknown key; nearest known: {near[0]}"
     if error["type"] == "missing":

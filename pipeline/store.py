@@ -73,5 +73,10 @@ def read(root: Path, descriptor: str, batches: tuple[int, ...]) -> tuple[np.ndar
     return group["vectors"][rows], group["status"][rows]
 
 
+def dimensions(root: Path, descriptor: str) -> int:
+    """Of a vector."""
+    return int(zarr.open_group(root / "embeddings.zarr", mode="r")[descriptor]["vectors"].shape[1])
+
+
 def _divisor(n: int, at_most: int) -> int:
     return next(size for size in range(max(1, min(n, at_most)), 0, -1) if n % size == 0)

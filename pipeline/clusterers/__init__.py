@@ -1,2 +1,63 @@
-"""Clustering of the rows of one batch on the host, one module a method. Labels number the clusters by their first row;
--1 is noise. The GPU's are cuML's, in backend.py."""
+"""Clustering of rows in memory, one module a method, all behind one signature; noise is -1.
+
+    fit(x, weights, settings, seed, backend) -> Clustering
+
+x: (n, d) float16 of about unit length, n >= 1, compared by the angle between rows: Euclidean distances are those of the
+rows at length 1. weights: (n,) how many equal rows each stands for; all 1 where the method does not take equal rows
+together. GPU: by cuML where it has the method, else scikit-learn's array API on CuPy, else scikit-learn on the host,
+and one line of the log says so.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+import kernels
+from pipeline.backend import Backend
+from pipeline.clusterers import agglomerative, dbscan, gaussian_mixture, hdbscan, kmeans
+from pipeline.clusterers.clustering import Clustering
+from pipeline.config import Cluster
+
+Fit = Callable[[np.ndarray, np.ndarray, Cluster, int, Backend], Clustering]
+METHODS: dict[str, Fit] = {
+    "dbscan": dbscan.fit,
+    "hdbscan": hdbscan.fit,
+    "kmeans": kmeans.fit,
+    "agglomerative": agglomerative.fit,
+    "gaussian_mixture": gaussian_mixture.fit,
+}
+# What each method reads of the configuration; draws says that it begins with a random choice.
+PARAMETERS = {
+    "dbscan": ("similarity", "min_samples"),
+    "hdbscan": ("min_cluster_size", "min_samples", "selection"),
+    "kmeans": ("n_clusters",),
+    "agglomerative": ("linkage", "n_clusters", "similarity"),
+    "gaussian_mixture": ("n_clusters", "covariance"),
+}
+DRAWS = ("kmeans", "gaussian_mixture")
+
+
+def parameters(settings: Cluster) -> dict[str, object]:
+    """The method, and those of the settings that it depends on."""
+    names = list(PARAMETERS[settings.method])
+    if settings.method == "agglomerative":
+        names.remove("similarity" if settings.n_clusters else "n_clusters")
+    return {"method": settings.method, **{name: getattr(settings, name) for name in names}}
+
+
+def fit(x: np.ndarray, settings: Cluster, seed: int, backend: Backend) -> Clustering:
+    """The clusters of rows x (n, d) float16, none of them zero, numbered by their first row. Equal rows are taken
+    together where that changes nothing but the time."""
+    if not len(x):
+        return Clustering(np.empty(0, np.int64), np.empty(0), np.empty(0))
+    method = METHODS[settings.method]
+    if settings.method == "gaussian_mixture" or (
+        settings.method == "agglomerative" and settings.linkage in ("average", "ward")
+    ):
+        found = method(x, np.ones(len(x), np.int64), settings, seed, backend)
+        place = np.arange(len(x))
+    else:
+        first, place = kernels.distinct(x)
+        found = method(x[first], np.bincount(place), settings, seed, backend)
+    # Distinct rows come in the order of their first ones: the numbers stay in order.
+    return Clustering(found.labels[place], found.strength[place], found.persistence)

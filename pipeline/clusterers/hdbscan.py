@@ -1,15 +1,71 @@
-"""HDBSCAN (Campello, Moulavi and Sander, PAKDD 2013) on unit vectors, by scikit-learn."""
+"""HDBSCAN (Campello, Moulavi and Sander, PAKDD 2013) on the distances of unit vectors, by the exact kernels.
+
+On a GPU by cuML, but for what it cannot do: equal rows (it aborts on many: rapidsai/cuml issue 4474), more numbers than
+an int32 counts (issue 5393), and min_samples 1.
+"""
+
+import logging
 
 import numpy as np
 
 import kernels
+from pipeline.backend import Backend
+from pipeline.clusterers.clustering import Clustering, unit
+from pipeline.config import Cluster
+
+log = logging.getLogger("pixsieve")
 
 
-def hdbscan(x: np.ndarray, min_cluster_size: int, min_samples: int) -> tuple[np.ndarray, np.ndarray]:
-    """Labels (n,) and the strength of each membership in [0, 1]. x: (n, d) float32, unit length; Euclidean."""
-    from sklearn.cluster import HDBSCAN
+def fit(x: np.ndarray, weights: np.ndarray, settings: Cluster, seed: int, backend: Backend) -> Clustering:
+    """Strength: the probability of the membership."""
+    if weights.sum() < max(settings.min_cluster_size, settings.min_samples, 2):
+        return Clustering(np.full(len(x), -1), np.zeros(len(x)), np.empty(0))
+    if backend.cuml is not None:
+        if (reason := beyond_cuml(x.shape, weights, settings.min_samples)) is None:
+            return _by_cuml(x, settings, backend)
+        log.info("hdbscan of %d rows by our own tree instead of cuML's: %s", len(x), reason)
+    rows = backend.to_device(x)
+    index, similarity = kernels.neighbours(rows, k=max(1, min(settings.min_samples - 1, len(x) - 1)), metric="cosine")
+    core = kernels.core_lengths(backend.to_host(index), 1 - backend.to_host(similarity), weights, settings.min_samples)
+    edges, lengths = kernels.spanning_tree(rows, metric="cosine", core=core)
+    found = hierarchy(backend.to_host(edges), backend.to_host(lengths), core, weights, settings)
+    return Clustering(found.label, found.probability, found.persistence)
 
-    if len(x) < max(min_cluster_size, min_samples, 2):
-        return np.full(len(x), -1), np.zeros(len(x))
-    model = HDBSCAN(min_cluster_size=min_cluster_size, min_samples=min_samples, copy=True).fit(x)
-    return kernels.first_seen(model.labels_), model.probabilities_
+
+def hierarchy(
+    edges: np.ndarray, lengths: np.ndarray, core: np.ndarray, weights: np.ndarray, settings: Cluster
+) -> kernels.Hierarchy:
+    """Of a tree whose lengths, and core distances, are 1 - similarity."""
+    # |x - y|^2 = 2 - 2 x.y on unit vectors; the order of the lengths is the same.
+    return kernels.density_hierarchy(
+        edges,
+        np.sqrt(2 * lengths),
+        np.sqrt(2 * core),
+        weights,
+        min_cluster_size=settings.min_cluster_size,
+        selection=settings.selection,
+    )
+
+
+def beyond_cuml(shape: tuple[int, ...], weights: np.ndarray, min_samples: int) -> str | None:
+    """Why cuML's HDBSCAN cannot take these rows; None if it can."""
+    if shape[0] * shape[1] > 2**31 - 1:
+        return f"{shape[0]} x {shape[1]} numbers are more than an int32 counts"
+    if weights.max() > 1:
+        return "some rows are equal"
+    return "it has no min_samples 1" if min_samples == 1 else None
+
+
+def _by_cuml(x: np.ndarray, settings: Cluster, backend: Backend) -> Clustering:
+    model = backend.cuml.HDBSCAN(
+        min_cluster_size=settings.min_cluster_size,
+        min_samples=settings.min_samples - 1,  # it does not count the row itself
+        cluster_selection_method=settings.selection,
+        metric="euclidean",
+    )
+    model.fit(backend.to_device(unit(x)))
+    own = backend.to_host(model.labels_)
+    labels = kernels.first_seen(own)
+    persistence = np.zeros(int(labels.max(initial=-1)) + 1)
+    persistence[labels[labels >= 0]] = backend.to_host(model.cluster_persistence_)[own[labels >= 0]]
+    return Clustering(labels, backend.to_host(model.probabilities_).astype(np.float64), persistence)

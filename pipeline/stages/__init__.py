@@ -8,5 +8,7 @@ from pipeline.stages.match import MATCH
 from pipeline.stages.outliers import OUTLIERS
 from pipeline.stages.pairs import PAIRS
 from pipeline.stages.report import REPORT
+from pipeline.stages.search import SEARCH
+from pipeline.stages.tree import REACH_STAGE, TREE
 
-FLOW: list[Stage] = [EMBED, CLUSTER, PAIRS, MATCH, DUPLICATES, OUTLIERS, REPORT]
+FLOW: list[Stage] = [EMBED, SEARCH, CLUSTER, PAIRS, REACH_STAGE, TREE, MATCH, DUPLICATES, OUTLIERS, REPORT]

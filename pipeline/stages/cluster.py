@@ -1,60 +1,58 @@
-"""cluster: the clusters of each batch on its own, and a representative of each."""
+"""cluster: the clusters of each batch on its own, and the rows that represent them."""
 
 import numpy as np
 import pyarrow as pa
 
-from pipeline import files, images, store
+from pipeline import clusterers, files, images, store
 from pipeline.folder import Run
+from pipeline.representatives import representatives
+from pipeline.sample import Sample
 from pipeline.stage import Counts, Stage, Unit
+from pipeline.stages import search
 
 
 def units(run: Run) -> list[Unit]:
+    settings, seed = search.chosen(run), run.config.run.seed
+    per_batch = settings.search is not None and settings.search.per == "batch"
+    what = settings.model_dump() if settings.search else clusterers.parameters(settings)
+    draws = per_batch or settings.method in clusterers.DRAWS
+    salt = files.digest_of([what, run.config.match.representatives, seed if draws else None])
     return [
-        Unit(name, store.files_of(run.descriptor, batch), (f"clusters/{name}.parquet", f"representatives/{name}.npz"))
+        Unit(
+            name,
+            (*store.files_of(run.descriptor, batch), *search.reads(run)),
+            (
+                f"clusters/{name}.parquet",
+                f"representatives/{name}.npz",
+                *([f"search/{name}.json"] if per_batch else []),
+            ),
+            salt,
+        )
         for batch, name in enumerate(run.manifest.batch_names())
     ]
 
 
 def work(run: Run, unit: Unit) -> Counts:
-    batch, settings = int(unit.name), run.config.cluster
+    batch, settings, seed = int(unit.name), search.chosen(run), run.config.run.seed
     vectors, status = store.read(run.path, run.descriptor, (batch,))
     usable = np.flatnonzero(np.isin(status, images.USABLE) & vectors.any(axis=1))
-    x = vectors[usable]
-    if settings.method == "dbscan":
-        found, core = run.backend.dbscan(x, settings.similarity, settings.min_samples)
-        force = np.where(core, 1.0, np.where(found >= 0, 0.5, 0.0))
-    else:
-        found, force = run.backend.hdbscan(x, settings.min_cluster_size, settings.min_samples)
+    x, rows = vectors[usable], usable + batch * len(status)
+    if len(unit.writes) > 2:
+        files.write_json(run.path / unit.writes[2], search.searched(run, settings, Sample(rows, x, len(rows))))
+        settings = search.chosen(run, unit.writes[2])
+    found = clusterers.fit(x, settings, seed, run.backend)
     labels, strength = np.full(len(status), -1), np.zeros(len(status), np.float32)
-    labels[usable], strength[usable] = found, force
+    labels[usable], strength[usable] = found.labels, found.strength
     present = np.flatnonzero(status != images.ABSENT)
     files.write_table(
         run.path / unit.writes[0],
         pa.table({"row": present + batch * len(status), "label": labels[present], "strength": strength[present]}),
     )
-    files.write_arrays(run.path / unit.writes[1], **representatives(x, found, usable + batch * len(status)))
-    return {"rows": len(present), "clusters": int(found.max(initial=-1)) + 1, "noise": int((labels[present] < 0).sum())}
+    # Of DBSCAN only core rows make others neighbours of the cluster.
+    dense = found.strength == 1 if settings.method == "dbscan" else found.labels >= 0
+    standing = representatives(x, found.labels, rows, dense, run.config.match.representatives)
+    files.write_arrays(run.path / unit.writes[1], **standing._asdict(), persistence=found.persistence)
+    return {"rows": len(present), "clusters": len(standing.size), "noise": int((labels[present] < 0).sum())}
 
 
-def representatives(x: np.ndarray, labels: np.ndarray, rows: np.ndarray) -> dict[str, np.ndarray]:
-    """For each label: `size`, `mean` (of the unit vectors, float32), `row` of the medoid (the member most similar to
-    the mean, the first of equals) and `radius`, the least similarity of a member to the medoid."""
-    members = np.flatnonzero(labels >= 0)
-    members = members[np.argsort(labels[members], kind="stable")]
-    starts = np.searchsorted(labels[members], np.arange(labels.max(initial=-1) + 1))
-    wide = x.astype(np.float64)
-    wide /= np.maximum(np.linalg.norm(wide, axis=1, keepdims=True), 1e-30)
-    groups = np.split(members, starts[1:]) if len(starts) else []
-    means = np.array([wide[group].mean(axis=0) for group in groups]).reshape(-1, x.shape[1])
-    medoids = np.array([group[np.argmax(wide[group] @ m)] for group, m in zip(groups, means, strict=True)], np.int64)
-    radius = np.array([(wide[group] @ wide[medoid]).min() for group, medoid in zip(groups, medoids, strict=True)])
-    size = np.array([len(group) for group in groups], np.int64)
-    return {"size": size, "row": rows[medoids], "radius": radius, "mean": means.astype(np.float32)}
-
-
-CLUSTER = Stage(
-    "cluster",
-    ("cluster.method", "cluster.similarity", "cluster.min_samples", "cluster.min_cluster_size"),
-    units,
-    work,
-)
+CLUSTER = Stage("cluster", (), units, work, version=2)

@@ -9,10 +9,10 @@ detect and handle outliers", 1993) propose. A row in no cluster is an `outlier` 
 import numpy as np
 import pyarrow as pa
 
-import kernels
 from pipeline import files, store
 from pipeline.folder import Run
 from pipeline.images import STATISTICS
+from pipeline.nearest import Nodes, nearest_nodes
 from pipeline.stage import Counts, Stage, Unit
 from pipeline.stages import pairs
 from pipeline.stages.duplicates import READABLE, read_images
@@ -43,8 +43,8 @@ def work(run: Run, unit: Unit) -> Counts:
     readable = pa.compute.is_in(images["status"], pa.array(READABLE)).to_numpy()
 
     node = pairs.node_of_rows(run)
-    nodes = _Nodes(node, live, rank)
-    index, similarity = _neighbours(run, nodes, k)
+    nodes = Nodes(node, live, rank)
+    index, similarity = nearest_nodes(run, nodes, k)
     distance, nearest = _distances(index, similarity, nodes, node, rows, k)
     distance[~readable] = np.nan
     known = distance[readable]
@@ -79,77 +79,8 @@ def work(run: Run, unit: Unit) -> Counts:
     return {"rows": len(rows), "outliers": int((level == 2).sum()), "potential": int((level == 1).sum())}
 
 
-class _Nodes:
-    """How many living rows each node has, and the least and the second least of them by key (-1: none)."""
-
-    def __init__(self, node: np.ndarray, live: np.ndarray, rank: np.ndarray) -> None:
-        self.key_rank = rank
-        rows = np.flatnonzero(live & (node >= 0))
-        rows = rows[np.argsort(rank[rows])]
-        self.weight = np.bincount(node[rows], minlength=len(node))
-        self.first, self.second = np.full(len(node), -1, np.int64), np.full(len(node), -1, np.int64)
-        self.first[node[rows][::-1]] = rows[::-1]
-        rest = rows[self.first[node[rows]] != rows]
-        self.second[node[rest][::-1]] = rest[::-1]
-        # The dead come first among equals, so that a list in which one displaced another is seen to be spoilt.
-        self.rank = np.where(self.first >= 0, rank[self.first], -1)
-        self.rows = np.flatnonzero(self.weight)
-
-
-def _neighbours(run: Run, nodes: _Nodes, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """(numbers, k) nearest living nodes of each node and their similarities, merged from the units."""
-    n = len(nodes.weight)
-    index, similarity = np.full((n, k), -1, np.int64), np.full((n, k), -np.inf)
-    for _, path in pairs.each(run, "neighbours.npz"):
-        unit = files.read_arrays(path)
-        own = unit["nodes"]
-        other = np.where(unit["index"] >= 0, own[unit["index"]], -1) if len(own) else unit["index"]
-        # Most units bring a node nothing that its list does not already better.
-        news = unit["similarity"][:, 0] >= similarity[own, -1]
-        own, other, others = own[news], other[news], unit["similarity"][news]
-        index[own], similarity[own] = _best(index[own], similarity[own], other, others, nodes.rank, k)
-    # A node that has died took a place from one that a unit has not written down: these lists are made again.
-    spoilt = nodes.rows[((index[nodes.rows] >= 0) & (nodes.weight[index[nodes.rows]] == 0)).any(axis=1)]
-    if len(spoilt):
-        index[spoilt], similarity[spoilt] = _again(run, spoilt, nodes, k)
-    return index, similarity
-
-
-def _best(
-    index: np.ndarray, similarity: np.ndarray, other: np.ndarray, others: np.ndarray, rank: np.ndarray, k: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Row by row the k best of two lists, ties by key."""
-    index, similarity = np.concatenate([index, other], axis=1), np.concatenate([similarity, others], axis=1)
-    places = np.where(index >= 0, rank[index], len(rank))
-    order = np.lexsort((places, -similarity), axis=1)[:, :k]
-    return np.take_along_axis(index, order, 1), np.take_along_axis(similarity, order, 1)
-
-
-def _again(run: Run, wanted: np.ndarray, nodes: _Nodes, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """The neighbours of these nodes among all living nodes, from the vectors."""
-    vectors = np.concatenate([_vectors(run, block, wanted) for block in range(len(run.manifest.blocks))])
-    index, similarity = np.full((len(wanted), k), -1, np.int64), np.full((len(wanted), k), -np.inf)
-    for block, batches in enumerate(run.manifest.blocks):
-        inside = nodes.rows[np.isin(nodes.rows // run.manifest.batch_rows, batches)]
-        inside = inside[np.argsort(nodes.rank[inside])]
-        other, others = kernels.neighbours(vectors, _vectors(run, block, inside), k=k + 1)  # each finds itself, too
-        found = other >= 0
-        other[found] = inside[other[found]]
-        others[other == wanted[:, None]] = -np.inf
-        other[other == wanted[:, None]] = -1
-        index, similarity = _best(index, similarity, other, others, nodes.rank, k)
-    return index, similarity
-
-
-def _vectors(run: Run, block: int, rows: np.ndarray) -> np.ndarray:
-    """The vectors of those of `rows` (ascending by block) that lie in this block."""
-    batches = run.manifest.blocks[block]
-    start, size = batches[0] * run.manifest.batch_rows, len(batches) * run.manifest.batch_rows
-    return store.read(run.path, run.descriptor, batches)[0][rows[(rows >= start) & (rows < start + size)] - start]
-
-
 def _distances(
-    index: np.ndarray, similarity: np.ndarray, nodes: _Nodes, node: np.ndarray, rows: np.ndarray, k: int
+    index: np.ndarray, similarity: np.ndarray, nodes: Nodes, node: np.ndarray, rows: np.ndarray, k: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Mean distance of each row to its k nearest other rows, as many as there are, and the nearest row (-1: none). A
     row without direction is at sqrt(2) from all."""

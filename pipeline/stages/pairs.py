@@ -26,6 +26,10 @@ from pipeline.descriptors import near_similarity
 from pipeline.folder import Run
 from pipeline.manifest import Manifest
 from pipeline.stage import Counts, Stage, Unit
+from pipeline.stages import search
+
+# Neighbours that a spanning tree can be proved from: of most rows, more bring nothing.
+PROVING = 16
 
 
 def units(run: Run) -> list[Unit]:
@@ -45,7 +49,8 @@ def units(run: Run) -> list[Unit]:
                     path
                     for batch in batches
                     for path in (f"manifest/{batch:05}.parquet", *store.files_of(run.descriptor, batch))
-                ),
+                )
+                + (search.reads(run) if run.config.matching == "exact" else ()),
                 tuple(f"pairs/{name}.{file}" for file in own),
                 salt=_salt(run, here),
                 accepts=() if before is None else (_salt(run, before),),
@@ -55,7 +60,24 @@ def units(run: Run) -> list[Unit]:
 
 
 def _salt(run: Run, left_out: np.ndarray) -> str:
-    return f"{near_similarity(run.config, run.descriptor)} {files.digest_of(left_out.tolist())}"
+    asked = [near_similarity(run.config, run.descriptor), *_links_at(run), listed(run)]
+    return f"{asked} {files.digest_of(left_out.tolist())}"
+
+
+def _links_at(run: Run) -> tuple[float | None, int]:
+    """Similarity and min_samples of the links that an exact DBSCAN needs of the units."""
+    settings = search.chosen(run)
+    if run.config.matching == "exact" and settings.method == "dbscan":
+        return settings.similarity, settings.min_samples
+    return None, 1
+
+
+def listed(run: Run) -> int:
+    """How many neighbours the units list of each node."""
+    settings = search.chosen(run)
+    if run.config.matching == "exact" and settings.method == "hdbscan":
+        return max(run.config.outliers.neighbours, settings.min_samples - 1, PROVING)
+    return run.config.outliers.neighbours
 
 
 def _left_out(links: Path, dead: np.ndarray) -> np.ndarray | None:
@@ -110,15 +132,16 @@ def work(run: Run, unit: Unit) -> Counts:
     left_out = dead[np.isin(dead // manifest.batch_rows, batches)]
     sides = [nodes_of(run, block, left_out) for block in ([a] if a == b else [a, b])]
     rows, weights = (np.concatenate([side[part] for side in sides]) for part in (1, 2))
+    threshold, min_samples = _links_at(run)
     joined = run.backend.join(
         sides[0][0],
         None if a == b else sides[1][0],
         weights=weights,
-        cluster=settings.cluster.similarity if settings.cluster.method == "dbscan" else None,
-        min_samples=settings.cluster.min_samples,
+        cluster=threshold,
+        min_samples=min_samples,
         near=near_similarity(settings, run.descriptor),
         near_limit=settings.duplicates.max_pairs,
-        k=settings.outliers.neighbours,
+        k=listed(run),
     )
     members, node_of = (np.concatenate([side[part] for side in sides]) for part in (3, 4))
     out = [run.path / path for path in unit.writes]
@@ -182,16 +205,4 @@ def node_of_rows(run: Run) -> np.ndarray:
     return node
 
 
-PAIRS = Stage(
-    "pairs",
-    (
-        "cluster.method",
-        "cluster.similarity",
-        "cluster.min_samples",
-        "duplicates.max_pairs",
-        "outliers.neighbours",
-    ),
-    units,
-    work,
-    version=2,
-)
+PAIRS = Stage("pairs", ("duplicates.max_pairs",), units, work, version=3)

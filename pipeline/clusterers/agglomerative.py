@@ -1,0 +1,36 @@
+"""Agglomerative clustering on the distances of unit vectors: `n_clusters` of them, or all merges up to `similarity`."""
+
+import logging
+
+import numpy as np
+
+import kernels
+from pipeline.backend import Backend
+from pipeline.clusterers.clustering import Clustering, chord, partition, unit
+from pipeline.config import Cluster
+
+log = logging.getLogger("pixsieve")
+
+
+def fit(x: np.ndarray, weights: np.ndarray, settings: Cluster, seed: int, backend: Backend) -> Clustering:
+    """Single linkage by the exact spanning tree, or by cuML; the others by scikit-learn on the host, in O(n^2) memory.
+    At most as many clusters as there are distinct rows."""
+    count = None if settings.n_clusters is None else min(settings.n_clusters, len(x))
+    if len(x) == 1:
+        labels = np.zeros(1, np.int64)
+    elif settings.linkage != "single":
+        from sklearn.cluster import AgglomerativeClustering
+
+        if backend.cuml is not None:
+            log.info("agglomerative, linkage %s, by scikit-learn on the host: cuML has single only", settings.linkage)
+        cut = chord(settings.similarity) if count is None else None
+        labels = AgglomerativeClustering(count, linkage=settings.linkage, distance_threshold=cut).fit(unit(x)).labels_
+    elif backend.cuml is not None and count is not None:
+        model = backend.cuml.AgglomerativeClustering(n_clusters=count, metric="euclidean", connectivity="pairwise")
+        labels = backend.to_host(model.fit(backend.to_device(unit(x))).labels_)
+    else:
+        tree = kernels.spanning_tree(backend.to_device(x), metric="cosine")
+        edges, lengths = (backend.to_host(part) for part in tree)
+        kept = edges[: len(x) - count] if count is not None else edges[1 - lengths >= settings.similarity]
+        labels = kernels.components(len(x), *kept.T)
+    return partition(x, weights, labels)

@@ -1,0 +1,29 @@
+"""k-means (Lloyd, 1982) on unit vectors."""
+
+import warnings
+
+import numpy as np
+
+from pipeline.backend import Backend
+from pipeline.clusterers.clustering import Clustering, centres, partition, unit
+from pipeline.config import Cluster
+
+
+def fit(x: np.ndarray, weights: np.ndarray, settings: Cluster, seed: int, backend: Backend) -> Clustering:
+    """At most as many clusters as there are distinct rows."""
+    rows = unit(x)
+    count = min(settings.n_clusters or 1, len(x))
+    start = centres(rows, weights, count, seed)
+    if backend.cuml is None:
+        from sklearn.cluster import KMeans
+        from sklearn.exceptions import ConvergenceWarning
+
+        with warnings.catch_warnings():
+            # Fewer clusters than asked for: rows that differ in float16 may be one at length 1.
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            labels = KMeans(count, init=start, n_init=1).fit(rows, sample_weight=weights).labels_
+    else:
+        model = backend.cuml.KMeans(n_clusters=count, init=backend.to_device(start), n_init=1)
+        model.fit(backend.to_device(rows), sample_weight=backend.to_device(weights.astype(np.float32)))
+        labels = backend.to_host(model.labels_)
+    return partition(x, weights, labels)

@@ -1,0 +1,39 @@
+"""HDBSCAN over all rows, from what the lists of neighbours prove of its tree and the trees of pairs of blocks."""
+
+import numpy as np
+
+import kernels
+from pipeline import files
+from pipeline.clusterers.hdbscan import hierarchy
+from pipeline.config import Cluster
+from pipeline.folder import Run
+from pipeline.matching import Matched
+from pipeline.nearest import Nodes
+from pipeline.stages import pairs, tree
+
+
+def exact(run: Run, settings: Cluster, live: np.ndarray, rank: np.ndarray) -> Matched:
+    """Equal to one HDBSCAN over all living rows."""
+    node = pairs.node_of_rows(run)
+    nodes = Nodes(node, live, rank)
+    reach = files.read_arrays(run.path / tree.REACH)
+    own = reach["nodes"]
+    n = len(live)
+    none = Matched(np.full(n, -1), np.zeros(n), np.full(n, np.nan), np.empty(0), {})
+    if not len(own):
+        return none
+    edges, lengths = reach["edges"], reach["lengths"]
+    for part in (files.read_arrays(path) for path in tree.each(run)):
+        edges, lengths = np.concatenate([edges, part["edges"]]), np.concatenate([lengths, part["lengths"]])
+        if len(edges) > 4 * len(own):
+            edges, lengths = kernels.minimum_forest(n, edges, lengths)
+    edges, lengths = kernels.minimum_forest(n, edges, lengths)
+    found = hierarchy(np.searchsorted(own, edges), lengths, reach["core"], nodes.weight[own], settings)
+    place = np.full(n + 1, -1)
+    place[own] = np.arange(len(own))
+    at = np.where(live & (node >= 0), place[node], -1)
+    known = at >= 0
+    none.labels[known] = found.label[at[known]]
+    none.strength[known] = found.probability[at[known]]
+    none.outlier_score[known] = found.outlier_score[at[known]]
+    return none._replace(persistence=found.persistence)
