@@ -36,6 +36,10 @@ def run_(
     ] = None,
     set_: Settings = None,
     until: Annotated[Optional[str], typer.Option(metavar="STAGE", help="Stop after this stage.")] = None,  # noqa: UP045
+    only: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(metavar="STAGE", help="Do this stage alone, with what those before it have left."),
+    ] = None,
     scheduler_file: Annotated[
         Path | None, typer.Option(help="Work on the Dask cluster of this scheduler file.")
     ] = None,
@@ -45,7 +49,7 @@ def run_(
     if scheduler_file is not None:
         settings += ["workers.kind=attach", f"workers.scheduler_file={str(scheduler_file.absolute())!r}"]
     with _exit_codes():
-        summary = audit(Config.load(source, out=out, settings=settings), until=until)
+        summary = audit(Config.load(source, out=out, settings=settings), until=until, only=only)
     for line in ending(summary):
         typer.echo(line)
     raise typer.Exit(summary.exit_code)

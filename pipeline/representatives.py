@@ -54,7 +54,7 @@ def representatives(
         hit = (far == least[group]) & np.isfinite(far)
         np.minimum.at(place, group[hit], np.flatnonzero(hit))
         picks.append(np.where(place < len(own), np.append(own, -1)[place], -1))
-    table = np.stack(picks[:most], axis=1).reshape(count, -1)
+    table = np.stack(picks[:most], axis=1)
     cluster, filled = np.nonzero(table >= 0)
     covers, radius = np.zeros(table.shape, np.int64), np.full(table.shape, np.inf)
     np.add.at(covers, (group, nearest), 1)

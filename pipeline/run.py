@@ -19,14 +19,19 @@ from pipeline.summary import StageSummary, Summary
 log = logging.getLogger("pixsieve")
 
 
-def run(config: Config, *, until: str | None = None) -> Summary:
-    """Brings the run folder up to date with the source and the configuration, as far as stage `until`.
+def run(config: Config, *, until: str | None = None, only: str | None = None) -> Summary:
+    """Brings the run folder up to date with the source and the configuration, as far as stage `until`; or does one
+    stage only, with what the stages before it have left there.
 
     Raises ConfigError for wrong use; a unit that fails is in the summary, and the others are done all the same.
     """
     names = ["scan", *(stage.name for stage in FLOW)]
-    if until is not None and until not in names:
-        raise ConfigError(f"--until {until!r}: the stages are {', '.join(names)}")
+    for option, stage in (("until", until), ("only", only)):
+        if stage is not None and stage not in names:
+            raise ConfigError(f"--{option} {stage!r}: the stages are {', '.join(names)}")
+    if until is not None and only is not None:
+        raise ConfigError("--until and --only: give one of them")
+    last = until or only
     sources.kind(config.source)
     device = backend.choose(config.workers.device)
     path = Path(config.run.path)
@@ -35,7 +40,7 @@ def run(config: Config, *, until: str | None = None) -> Summary:
         with locked(path):
             this = Run(path, config, device, len(os.sched_getaffinity(0)))
             with progress.logging_to(path / "logs"):
-                return _walk(this, FLOW[: names.index(until)] if until else FLOW)
+                return _walk(this, FLOW[: names.index(last)] if last else FLOW, only)
     except OSError as error:
         inside = error.filename is not None and Path(os.fsdecode(error.filename)).is_relative_to(path)
         if not inside and error.errno not in NO_ROOM:
@@ -44,7 +49,7 @@ def run(config: Config, *, until: str | None = None) -> Summary:
         raise ConfigError(f"cannot use the run folder {path}: {error.strerror}{where}") from error
 
 
-def _walk(run: Run, flow: list[Stage]) -> Summary:
+def _walk(run: Run, flow: list[Stage], only: str | None) -> Summary:
     for partial in run.path.rglob("*.partial"):  # left by a process that was killed
         partial.unlink()
     log.info("run %s, device %s (asked for: %s)", run.path, run.device, run.config.workers.device)
@@ -57,25 +62,33 @@ def _walk(run: Run, flow: list[Stage]) -> Summary:
     summary = Summary(run.path, [first], [])
     progress.stage_line(first)
     digests = run.manifest.digests()
+    behind: list[str] = []  # stages that have units to do
     with workers.farm(run) as farm:
         for stage in flow:
+            if only not in (None, stage.name):
+                idle = StageSummary(stage.name)
+                if _due(run, stage, digests, idle) or idle.blocked:
+                    behind.append(stage.name)
+                continue
             result, failures = _stage(run, stage, digests, farm)
+            if only and result.blocked:
+                raise ConfigError(f"--only {only}: {', '.join(behind)} not up to date; run without --only first")
             summary.stages.append(result)
             summary.failures += [(stage.name, failure) for failure in failures]
-            progress.stage_line(result)
+            if result.units:
+                progress.stage_line(result)
             if any(failure.fatal for failure in failures):
                 break
     return summary
 
 
-def _stage(run: Run, stage: Stage, digests: dict[str, str], farm: workers.Farm) -> tuple[StageSummary, list[Failure]]:
-    started = time.perf_counter()
-    units = stage.units(run)
+def _due(run: Run, stage: Stage, digests: dict[str, str], result: StageSummary) -> list[tuple[Unit, str]]:
+    """The units of a stage that have to be done, with their fingerprints; the others go into `digests`."""
     settings = {name: run.config.value(name) for name in stage.settings}
     receipts = Receipts(run.path, stage.name)
-    result = StageSummary(stage.name, len(units))
     pending: list[tuple[Unit, str]] = []
-    for unit in units:
+    for unit in stage.units(run):
+        result.units += 1
         marks = [fingerprint(stage, unit, settings, digests, salt) for salt in (unit.salt, *unit.accepts)]
         if marks[0] is None:
             result.blocked += 1
@@ -85,6 +98,13 @@ def _stage(run: Run, stage: Stage, digests: dict[str, str], farm: workers.Farm) 
             pending.append((unit, marks[0]))
         else:
             _note(receipt, result, digests)
+    return pending
+
+
+def _stage(run: Run, stage: Stage, digests: dict[str, str], farm: workers.Farm) -> tuple[StageSummary, list[Failure]]:
+    started = time.perf_counter()
+    result, receipts = StageSummary(stage.name), Receipts(run.path, stage.name)
+    pending = _due(run, stage, digests, result)
     failures: list[Failure] = []
     told = run.path / "failures" / stage.name
     shutil.rmtree(told, ignore_errors=True)
@@ -104,7 +124,7 @@ def _stage(run: Run, stage: Stage, digests: dict[str, str], farm: workers.Farm) 
     result.failed = len(failures)
     result.seconds = time.perf_counter() - started
     if not failures:
-        receipts.fold(units)
+        receipts.fold(stage.units(run))
     return result, failures
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import files
+from pipeline.config import ConfigError
 from pipeline.folder import Run
 
 Counts = dict[str, int | float]
@@ -53,6 +54,11 @@ class Receipt:
     counts: Counts
     seconds: float
 
+    def there(self, root: Path) -> bool:
+        """Whether all that the unit wrote is there, in full length."""
+        found = ((root / path, size) for path, (_, size) in self.outputs.items())
+        return all(file.exists() and file.stat().st_size == size for file, size in found)
+
 
 @dataclass(frozen=True)
 class Failure:
@@ -86,12 +92,8 @@ class Receipts:
     def current(self, unit: Unit, mark: str | None) -> Receipt | None:
         """The receipt of this unit if it has the fingerprint `mark` and its files are there in their full length."""
         receipt = self.by_unit.get(unit.name)
-        if receipt is None or receipt.fingerprint != mark:
+        if receipt is None or receipt.fingerprint != mark or not receipt.there(self.root):
             return None
-        for path, (_, size) in receipt.outputs.items():
-            file = self.root / path
-            if not file.exists() or file.stat().st_size != size:
-                return None
         return receipt
 
     def add(self, receipt: Receipt) -> None:
@@ -125,7 +127,8 @@ def execute(run: Run, stage: Stage, unit: Unit, mark: str) -> Receipt | Failure:
             return receipt
         except Exception as error:
             fatal = isinstance(error, OSError) and error.errno in NO_ROOM
+            again = left and not fatal and not isinstance(error, ConfigError)  # which says what to change
             failure = Failure(unit.name, f"{type(error).__name__}: {error}", traceback.format_exc(), fatal)
-            if fatal or not left:
+            if not again:
                 break
     return failure

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
+from scipy.sparse import csr_array
 
 import kernels
 
@@ -29,10 +30,9 @@ def partition(x: np.ndarray, weights: np.ndarray, labels: np.ndarray) -> Cluster
     labels = kernels.first_seen(labels)
     count = int(labels.max(initial=-1)) + 1
     rows = unit(x).astype(np.float64)
-    mean = np.zeros((count, x.shape[1]))
-    np.add.at(mean, labels, rows * weights[:, None])
-    length = np.linalg.norm(mean, axis=1)
-    towards = np.divide(np.einsum("ij,ij->i", rows, mean[labels]), length[labels], where=length[labels] > 0)
+    mean = csr_array((weights, (labels, np.arange(len(x)))), shape=(count, len(x))) @ rows
+    length = np.maximum(np.linalg.norm(mean, axis=1), 1e-30)  # members that cancel out lie nowhere near their mean
+    towards = np.einsum("ij,ij->i", rows, mean[labels]) / length[labels]
     return Clustering(labels, np.clip(towards, 0, 1), np.full(count, np.nan))
 
 
