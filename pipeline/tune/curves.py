@@ -1,5 +1,5 @@
-"""DBSCAN at every similarity at once: noise, clusters and members, exactly, from one pass over neighbours and one spanning
-tree. Functions of vectors: NumPy arrays are worked on by the host, CuPy arrays by the GPU.
+"""DBSCAN at every similarity at once: noise, clusters and members, exactly, from one pass over neighbours and one
+spanning tree. Functions of vectors: NumPy arrays are worked on by the host, CuPy arrays by the GPU.
 
 A length is 1 - cosine similarity; to compare lengths is to compare similarities, but for two below 0.5 that differ by
 less than 1e-16. `min_samples` counts the row itself, and equal rows are rows of their own.

@@ -6,10 +6,10 @@ import jinja2
 import numpy as np
 
 from pipeline.tune.tuning import Tuning
-from pipeline.tune.words import advice, basis, k_distance_title
+from pipeline.tune.words import HEADINGS, advice, basis, k_distance_title, percent, table
 
 WIDTH, HEIGHT = 560, 250  # of a panel, with its margins
-LEFT, RIGHT, TOP, BOTTOM = 56, 14, 12, 40
+LEFT, RIGHT, TOP, BOTTOM = 56, 24, 12, 40
 
 
 @dataclass(frozen=True)
@@ -30,20 +30,26 @@ def render(tuning: Tuning) -> str:
         loader=jinja2.PackageLoader("pipeline", "tune"), autoescape=True, undefined=jinja2.StrictUndefined
     )
     curve, total = tuning.curve, max(tuning.rows, 1)
-    percent = [("noise: rows in no cluster", curve.noise), ("the largest cluster", curve.largest)]
+    shares = [("noise: rows in no cluster", curve.noise), ("the largest cluster", curve.largest)]
     panels = [
         *([_k_distance(tuning)] if tuning.k_distance else []),
         _over_similarity(tuning, "Clusters", [float(value) for value in curve.clusters], ""),
         *(
             _over_similarity(tuning, f"Share of {name}", [100 * value / total for value in values], " %")
-            for name, values in percent
+            for name, values in shares
         ),
     ]
-    words = advice(tuning)
     return environment.get_template("index.html.jinja").render(
-        tuning=tuning, total=total, panels=panels, basis=basis(tuning), advice=words, width=WIDTH, height=HEIGHT,
+        tuning=tuning,
+        basis=basis(tuning),
+        advice=advice(tuning)[1 if tuning.suggestion else 0 :],
+        panels=panels,
+        size=(WIDTH, HEIGHT),
         frame=(LEFT, TOP, WIDTH - RIGHT, HEIGHT - BOTTOM),
-    )  # fmt: skip
+        headings=HEADINGS,
+        table=table(tuning),
+        percent=percent,
+    )
 
 
 def _over_similarity(tuning: Tuning, title: str, values: list[float], unit: str) -> Panel:

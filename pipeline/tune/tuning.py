@@ -118,9 +118,10 @@ def _command(run: Run, suggestion: Suggestion, min_samples: int) -> str:
 
 
 def sample(run: Run, rows: int) -> tuple[np.ndarray, int]:
-    """The vectors (n, d) of the rows that can be compared, float16, in their order, or of `rows` of them, each subset as
-    likely as any other (the least of random numbers, so that one pass will do); and how many there are. A row can be
-    compared if it is not removed, and its image gave a vector that is not zero. Memory: the sample and a batch."""
+    """The vectors (n, d) of the rows that can be compared, float16, in their order; and how many there are. Of more
+    than `rows` as many are drawn, each subset as likely as any other: those with the least random numbers, so that one
+    pass will do. A row can be compared if it is not removed, and its image gave a vector that is not zero. Memory: the
+    sample and a batch."""
     manifest, rng = run.manifest, np.random.default_rng(SEED)
     live = manifest.live().reshape(-1, manifest.batch_rows)
     chosen: list[np.ndarray] = []

@@ -10,19 +10,19 @@ from pipeline.tune.tuning import Tuning
 WIDTH, HEIGHT = 64, 10  # characters of the plot
 BLOCKS = " ▁▂▃▄▅▆▇█"
 PLAIN = " #"  # where the terminal knows no blocks
+HEADINGS = ("similarity", "noise", "clusters", "largest cluster")
 
 
 def basis(tuning: Tuning) -> list[str]:
     """What the numbers are made of."""
-    lines = [f"{tuning.rows:,} rows that can be compared, min_samples {tuning.min_samples_used}."]
-    if tuning.sampled:
-        lines = [
-            f"A sample: {tuning.rows:,} of {tuning.usable:,} rows that can be compared ({tuning.rows / tuning.usable:.1%}),"
-            " the same at each call.",
-            f"It is thinner than the run, so that min_samples {tuning.min_samples} of the run is"
-            f" {tuning.min_samples_used} here; clusters too small to show in the sample are missed. More rows: --rows.",
-        ]
-    return lines
+    if not tuning.sampled:
+        return [f"{tuning.rows:,} rows that can be compared, min_samples {tuning.min_samples_used}."]
+    share = percent(tuning.rows, tuning.usable)
+    return [
+        f"A sample, the same at each call: {tuning.rows:,} of {tuning.usable:,} rows that can be compared ({share}).",
+        f"It is thinner than the run: min_samples is {tuning.min_samples_used} here for {tuning.min_samples} of all,"
+        " and clusters too small to show in a sample are missed. More rows: --rows.",
+    ]
 
 
 def advice(tuning: Tuning) -> list[str]:
@@ -30,15 +30,14 @@ def advice(tuning: Tuning) -> list[str]:
     found = tuning.suggestion
     if found is None:
         return [f"No similarity to suggest: {tuning.reason}."]
-    inside = tuning.rows - found.noise
     lines = [
         f"Suggested: cluster.similarity={found.similarity!r}",
         f"From {found.least:.3f} to {found.most:.3f} the clusters stay about the same: the widest such range. This is"
         " the middle of it.",
-        f"At it, {found.noise / tuning.rows:.1%} of the rows are noise, and the others make {found.clusters:,} clusters;"
-        f" the largest has {found.largest:,} rows ({found.largest / tuning.rows:.1%}).",
+        f"At it, {percent(found.noise, tuning.rows)} of the rows are noise, and the others make {found.clusters:,}"
+        f" clusters; the largest has {found.largest:,} rows ({percent(found.largest, tuning.rows)}).",
     ]
-    if 2 * found.largest > inside:
+    if 2 * found.largest > tuning.rows - found.noise:
         lines.append("Beware: it holds more than half of the rows in clusters. They may be chained together.")
     return lines
 
@@ -73,7 +72,7 @@ def _ending(n: int) -> str:
 
 
 def plot(values: list[float], mark: float | None, blocks: str) -> Iterator[str]:
-    """Lines of a plot of descending values of at most 1, drawn in `blocks`, from empty to full; `mark` is pointed at."""
+    """Lines of a plot of descending values, drawn in `blocks`, from empty to full; `mark` is pointed at."""
     columns = [values[at * (len(values) - 1) // (WIDTH - 1)] for at in range(WIDTH)]
     low, full = min(values), len(blocks) - 1
     room = (1 - low) or 1.0
@@ -91,20 +90,26 @@ def plot(values: list[float], mark: float | None, blocks: str) -> Iterator[str]:
     yield f"{'':>8}0 %{'of the rows':^{WIDTH - 5}}100 %"
 
 
-def _table(tuning: Tuning) -> Table:
-    table = Table("similarity", "noise", "clusters", "largest cluster", "")
-    for column in table.columns[:4]:
-        column.justify = "right"
-    lines = zip(*(getattr(tuning.table, name) for name in ("similarity", "noise", "clusters", "largest")), strict=True)
-    total = max(tuning.rows, 1)
-    for similarity, noise, clusters, largest in lines:
+def percent(part: int, whole: int) -> str:
+    return f"{100 * part / max(whole, 1):.1f} %"
+
+
+def table(tuning: Tuning) -> list[tuple[list[str], bool]]:
+    """The lines of the table: similarity, noise, clusters, largest cluster; and whether it is the suggested one."""
+    of = tuning.table
+    lines = []
+    for similarity, noise, clusters, largest in zip(of.similarity, of.noise, of.clusters, of.largest, strict=True):
         suggested = tuning.suggestion is not None and similarity == tuning.suggestion.similarity
-        table.add_row(
-            f"{similarity:g}" if suggested else f"{similarity:.3f}".removesuffix("0"),
-            f"{noise / total:.1%}",
-            f"{clusters:,}",
-            f"{largest:,} ({largest / total:.1%})",
-            "suggested" if suggested else "",
-            style="bold" if suggested else None,
-        )
-    return table
+        shown = f"{similarity!r}" if suggested else f"{similarity:.3f}".removesuffix("0")
+        size = f"{largest:,} ({percent(largest, tuning.rows)})"
+        lines.append(([shown, percent(noise, tuning.rows), f"{clusters:,}", size], suggested))
+    return lines
+
+
+def _table(tuning: Tuning) -> Table:
+    drawn = Table(*HEADINGS, "")
+    for column in drawn.columns[:4]:
+        column.justify = "right"
+    for cells, suggested in table(tuning):
+        drawn.add_row(*cells, "suggested" * suggested, style="bold" if suggested else None)
+    return drawn
