@@ -37,7 +37,9 @@ class Tuning:
     rows: int  # of these in the curves
     min_samples: int  # that was asked for
     min_samples_used: int  # other than that in a sample
-    k_distance: list[float]  # similarity to the (min_samples_used - 1)-th nearest row, at even shares of the rows
+    k_distance: list[
+        float
+    ]  # similarity to the (min_samples_used - 1)-th nearest row, at even shares of the rows, if any
     curve: Curve  # even steps of similarity
     table: Curve  # round similarities, and the suggested one
     suggestion: Suggestion | None
@@ -67,7 +69,7 @@ def tune(run: Run, *, min_samples: int | None = None, rows: int = 20_000) -> Tun
     _check_embedded(run)
     x, usable = sample(run, rows)
     used = asked if len(x) == usable or asked == 1 else max(2, round((asked - 1) * len(x) / usable) + 1)
-    # The record of functions of a backend has none that takes rows to a GPU and brings curves back.
+    # On the host, for a run on a GPU too: a backend has no function that takes rows there and brings curves back.
     curves = at.measure(x, used)
     suggestion = suggest(curves)
     found = None if isinstance(suggestion, str) else suggestion
@@ -162,6 +164,6 @@ def _lines(low: float, suggestion: Suggestion | None) -> Floats:
 
 
 def _k_distance(curves: Curves) -> list[float]:
-    if not np.isfinite(curves.core).all() or not len(curves.core):
+    if curves.min_samples == 1 or not len(curves.core) or not np.isfinite(curves.core).all():
         return []
     return np.quantile(1 - curves.core, np.linspace(1, 0, STEPS + 1), method="nearest").round(6).tolist()

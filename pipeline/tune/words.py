@@ -46,7 +46,7 @@ def show(tuning: Tuning, console: Console) -> None:
     """Prints the k-distance curve, the table and the suggestion."""
     for line in basis(tuning):
         console.print(line, highlight=False)
-    if tuning.k_distance and tuning.min_samples_used > 1:
+    if tuning.k_distance:
         console.print(f"\n{k_distance_title(tuning)}:\n", highlight=False)
         blocks = BLOCKS if "utf" in console.encoding else PLAIN
         mark = None if tuning.suggestion is None else tuning.suggestion.similarity

@@ -185,6 +185,16 @@ def test_a_range_is_a_plateau_or_not():
     assert high > CLEAR * low
 
 
+@pytest.mark.gpu
+def test_rows_on_a_gpu():
+    import cupy
+
+    x = unit_rows(np.random.default_rng(1), 1500, 12, 0.4, copies=300).astype(np.float16)
+    there, here = at.measure(cupy.asarray(x), 5), at.measure(x, 5)
+    for name in ("core", "joins", "lengths", "pairs", "biggest", "near", "through"):
+        np.testing.assert_array_equal(getattr(there, name), getattr(here, name))
+
+
 @pytest.mark.parametrize("min_samples", [0, 258])
 def test_wrong_min_samples(min_samples: int):
     with pytest.raises(ValueError, match="1 to 257"):
@@ -268,6 +278,14 @@ def test_min_samples_of_the_command(tmp_path: Path):
     assert "No similarity to suggest" in called(run)[1]
     code, output = called(run, "--min-samples", 3)
     assert code == 0 and re.search(r"--set cluster\.similarity=\S+ --set cluster\.min_samples=3", output)
+
+
+def test_with_min_samples_1_there_is_no_k_distance(tmp_path: Path):
+    run = embedded(tmp_path, planted(10, groups=30, size=3, alone=60)[0])
+    code, output = called(run, "--min-samples", 1)
+    assert code == 0 and "nearest other row" not in output
+    assert (run / "tune/index.html").read_text().count("<svg") == 3
+    assert json.loads((run / "tune/tune.json").read_text())["suggestion"]["noise"] == 0
 
 
 def test_a_run_by_hdbscan_is_told_of_dbscan(tmp_path: Path):
