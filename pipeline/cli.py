@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Optional
 
@@ -84,6 +85,29 @@ def failures(run: Annotated[Path, typer.Argument(help="The run folder.")]) -> No
     for path in paths:
         typer.echo(f"== {path.parent.name} {path.stem}\n{path.read_text('utf-8')}")
     typer.echo(f"{len(paths)} failed units")
+
+
+@app.command()
+def tune(
+    run: Annotated[Path, typer.Argument(help="The run folder; its embed stage must be done.")],
+    min_samples: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(help="Neighbours that make a row core, itself included. Default: the run's."),
+    ] = None,
+    rows: Annotated[int, typer.Option(help="Of a run with more rows, a sample of so many.")] = 20_000,
+) -> None:
+    """What every similarity makes of a run: noise, clusters, the largest of them; and which one to take."""
+    from rich.console import Console
+
+    from pipeline.tune import page, tuning, words
+
+    with _exit_codes():
+        this = Run.open(run)
+        found = tuning.tune(this, min_samples=min_samples, rows=rows)
+        files.write_json(this.path / "tune/tune.json", asdict(found))
+        files.write(this.path / "tune/index.html", page.render(found).encode("utf-8", "backslashreplace"))
+    words.show(found, Console())
+    typer.echo(f"Page: {this.path / 'tune/index.html'}")
 
 
 @app.command()

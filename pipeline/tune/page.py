@@ -1,0 +1,112 @@
+"""The page of a tuning: curves as inline SVG, in one file that needs no network."""
+
+from dataclasses import dataclass
+
+import jinja2
+import numpy as np
+
+from pipeline.tune.tuning import Tuning
+from pipeline.tune.words import HEADINGS, advice, basis, k_distance_title, percent, table
+
+WIDTH, HEIGHT = 560, 250  # of a panel, with its margins
+LEFT, RIGHT, TOP, BOTTOM = 56, 24, 12, 40
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A curve in pixels."""
+
+    title: str
+    under: str  # the name of the x axis
+    line: str  # points of an SVG polyline
+    x_ticks: list[tuple[float, str]]
+    y_ticks: list[tuple[float, str]]
+    band: tuple[float, float, float, float] | None  # x, y, width, height: the range in which clusters stay the same
+    mark: tuple[float, float, float, float] | None  # x1, y1, x2, y2: the suggestion
+
+
+def render(tuning: Tuning) -> str:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("pipeline", "tune"), autoescape=True, undefined=jinja2.StrictUndefined
+    )
+    curve, total = tuning.curve, max(tuning.rows, 1)
+    shares = [("noise: rows in no cluster", curve.noise), ("the largest cluster", curve.largest)]
+    panels = [
+        *([_k_distance(tuning)] if tuning.k_distance else []),
+        _over_similarity(tuning, "Clusters", [float(value) for value in curve.clusters], ""),
+        *(
+            _over_similarity(tuning, f"Share of {name}", [100 * value / total for value in values], " %")
+            for name, values in shares
+        ),
+    ]
+    return environment.get_template("index.html.jinja").render(
+        tuning=tuning,
+        basis=basis(tuning),
+        advice=advice(tuning)[1 if tuning.suggestion else 0 :],
+        panels=panels,
+        size=(WIDTH, HEIGHT),
+        frame=(LEFT, TOP, WIDTH - RIGHT, HEIGHT - BOTTOM),
+        headings=HEADINGS,
+        table=table(tuning),
+        percent=percent,
+    )
+
+
+def _over_similarity(tuning: Tuning, title: str, values: list[float], unit: str) -> Panel:
+    x = tuning.curve.similarity
+    y_range = (0.0, 100.0 if unit else max(1.0, *values))
+    band = mark = None
+    if found := tuning.suggestion:
+        ends = [_x(float(np.clip(end, x[0], x[-1])), x[0], x[-1]) for end in (found.least, found.most)]
+        band = (ends[0], float(TOP), ends[1] - ends[0], float(HEIGHT - TOP - BOTTOM))
+        at = _x(found.similarity, x[0], x[-1])
+        mark = (at, float(TOP), at, float(HEIGHT - BOTTOM))
+    return Panel(
+        title,
+        "similarity",
+        _points([_x(value, x[0], x[-1]) for value in x], [_y(value, *y_range) for value in values]),
+        [(_x(value, x[0], x[-1]), f"{value:g}") for value in _ticks(x[0], x[-1])],
+        [(_y(value, *y_range), f"{value:,g}{unit}") for value in _ticks(*y_range)],
+        band,
+        mark,
+    )
+
+
+def _k_distance(tuning: Tuning) -> Panel:
+    y = tuning.k_distance
+    low = min(y[-1], 0.99)
+    band = mark = None
+    if found := tuning.suggestion:
+        top, bottom = (_y(float(np.clip(end, low, 1)), low, 1) for end in (found.most, found.least))
+        band = (float(LEFT), top, float(WIDTH - LEFT - RIGHT), bottom - top)
+        if found.similarity >= low:
+            at = _y(found.similarity, low, 1)
+            mark = (float(LEFT), at, float(WIDTH - RIGHT), at)
+    return Panel(
+        k_distance_title(tuning),
+        "share of the rows",
+        _points([_x(at, 0, len(y) - 1) for at in range(len(y))], [_y(value, low, 1) for value in y]),
+        [(_x(value, 0, 100), f"{value:g} %") for value in _ticks(0, 100)],
+        [(_y(value, low, 1), f"{value:g}") for value in _ticks(low, 1)],
+        band,
+        mark,
+    )
+
+
+def _x(value: float, low: float, high: float) -> float:
+    return round(LEFT + (value - low) / (high - low) * (WIDTH - LEFT - RIGHT), 2)
+
+
+def _y(value: float, low: float, high: float) -> float:
+    return round(HEIGHT - BOTTOM - (value - low) / (high - low) * (HEIGHT - TOP - BOTTOM), 2)
+
+
+def _points(x: list[float], y: list[float]) -> str:
+    return " ".join(f"{a:g},{b:g}" for a, b in zip(x, y, strict=True))
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """Up to seven round numbers."""
+    unit = 10.0 ** np.floor(np.log10(high - low))
+    step = next(step for step in unit * np.array([0.1, 0.2, 0.5, 1, 2, 5]) if (high - low) / step <= 6)
+    return [round(float(at * step), 9) for at in range(int(np.ceil(low / step - 1e-9)), int(high / step + 1e-9) + 1)]
