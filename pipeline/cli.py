@@ -30,9 +30,7 @@ Settings = Annotated[
 
 @app.command("run")
 def run_(
-    source: Annotated[
-        str, typer.Argument(help="A folder of images, a .npy file of vectors, or a configuration (.yaml).")
-    ],
+    source: Annotated[str, typer.Argument(help="A folder of images, a file of vectors, or a configuration (.yaml).")],
     out: Annotated[
         Path | None, typer.Option(help="The run folder; running again continues it. Default: runs/NAME.")
     ] = None,

@@ -62,8 +62,14 @@ class Manifest:
         return [f"removed/{number:05}.parquet" for number in range(len(self.removed))]
 
     def table(self, batch: int, columns: list[str] | None = None) -> pa.Table:
-        """row, key, uri, bytes, stamp of one batch."""
-        return files.read_table(self.root / f"manifest/{batch:05}.parquet", columns)
+        """row, key, uri, bytes, stamp, label of one batch, or the chosen columns of these."""
+        path = self.root / f"manifest/{batch:05}.parquet"
+        if columns is not None and "label" not in columns:
+            return files.read_table(path, columns)
+        table = files.read_table(path)
+        if "label" not in table.column_names:  # written before there were labels; a batch is never written again
+            table = table.append_column("label", pa.nulls(len(table), pa.string()))
+        return table if columns is None else table.select(columns)
 
     def all(self, columns: list[str]) -> pa.Table:
         """The chosen columns of every row that was ever there, by row number."""
@@ -74,6 +80,7 @@ class Manifest:
                 ("uri", pa.string()),
                 ("bytes", pa.int64()),
                 ("stamp", pa.string()),
+                ("label", pa.string()),
             ]
         )
         empty = pa.schema([schema.field(name) for name in columns]).empty_table()

@@ -4,6 +4,7 @@ import errno
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +15,7 @@ from pipeline import descriptors, files, images, sources, store
 from pipeline.backend import describe
 from pipeline.folder import Run
 from pipeline.stage import Counts, Stage, Unit
+from pipeline.vectors import fetch, mapped
 
 IMAGES = pa.schema(
     [
@@ -81,7 +83,7 @@ def work(run: Run, unit: Unit) -> Counts:
 def _prepare_store(run: Run, batches: int) -> None:
     backend, attributes = run.backend, describe(run.backend)
     if run.descriptor == "vectors":
-        dim = sources.open_vectors(run.config.source).shape[1]
+        dim = mapped(Path(run.config.source.path), run.path).shape[1]
         attributes |= {"model": "given", "metric": "cosine"}
     else:
         descriptor = descriptors.load(run.config, backend)
@@ -182,12 +184,8 @@ def _describe(run: Run, data: bytes, prepare: Prepare) -> Embedded:
 
 
 def _given(run: Run, table: pa.Table) -> tuple[list[Embedded], np.ndarray]:
-    """Rows of a .npy file, at unit length."""
-    array = sources.open_vectors(run.config.source)
-    places = np.array([int(uri) if uri.isdigit() else len(array) for uri in table["uri"].to_pylist()], np.int64)
-    there = places < len(array)  # the file may be shorter now than when these rows were listed
-    given = np.zeros((len(places), array.shape[1]), array.dtype)
-    given[there] = array[places[there]]
+    """Given vectors, at unit length."""
+    given, there = fetch(Path(run.config.source.path), run.path, table)
     wide = given.astype(np.float64)
     finite = np.asarray(np.isfinite(wide).all(axis=1))
     wide[~finite] = 0
