@@ -95,7 +95,7 @@ def _header(stream: Any) -> tuple[tuple[int, ...], bool, np.dtype]:
 
 
 def _parquet(path: Path) -> Content:
-    with pq.ParquetFile(path) as file:
+    with _open_parquet(path) as file:
         schema, n = file.schema_arrow, file.metadata.num_rows
         floats = [
             field.name for field in schema if _is_list(field.type) and pa.types.is_floating(field.type.value_type)
@@ -117,6 +117,11 @@ def _parquet(path: Path) -> Content:
     return Content((n, d), dtype, _parquet_parts(path, name, d, dtype), keys, labels)
 
 
+def _open_parquet(path: Path) -> pq.ParquetFile:
+    """Reads in pieces smaller than a row group; many writers make one row group of a whole file."""
+    return pq.ParquetFile(path, pre_buffer=False, buffer_size=1 << 20)
+
+
 def _is_list(kind: pa.DataType) -> bool:
     return pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
 
@@ -130,8 +135,7 @@ def _first_width(path: Path, file: pq.ParquetFile, name: str) -> int:
 
 def _parquet_parts(path: Path, name: str, d: int, dtype: np.dtype) -> Iterator[np.ndarray]:
     at = 0
-    # Without pre_buffer a row group is read in pieces; many writers make one of a whole file.
-    with reading(path), pq.ParquetFile(path, pre_buffer=False, buffer_size=1 << 20) as file:
+    with reading(path), _open_parquet(path) as file:
         for batch in file.iter_batches(max(1, PART_BYTES // (d * dtype.itemsize)), columns=[name], use_threads=False):
             column = batch.column(0)
             lengths = pc.fill_null(pc.list_value_length(column), -1).to_numpy()
@@ -171,10 +175,12 @@ def _no_pickle(path: Path, name: str, array: zarr.Array) -> None:
 
 
 def _zarr_parts(path: Path, array: zarr.Array) -> Iterator[np.ndarray]:
-    rows, chunk = max(1, PART_BYTES // (array.dtype.itemsize * array.shape[1])), array.chunks[0]
+    # A chunk is decoded whole for any part of it.
+    size = max(PART_BYTES // array.dtype.itemsize, array.chunks[0] * array.chunks[1])
+    rows, chunk = max(1, size // array.shape[1]), array.chunks[0]
     step = rows - rows % chunk if chunk <= rows else rows
     with reading(path):
-        for at in range(0, len(array), step):
+        for at in range(0, array.shape[0], step):
             yield np.ascontiguousarray(array[at : at + step], array.dtype)
 
 
