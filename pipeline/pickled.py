@@ -134,6 +134,8 @@ def _allowed() -> dict[tuple[str, str], Callable[..., Any]]:
     for kind in (list, tuple, dict, set, frozenset, bytearray):
         found["builtins", kind.__name__] = found["__builtin__", kind.__name__] = kind
     found["collections", "OrderedDict"] = OrderedDict
+    # How protocol 2 writes bytes.
+    found["_codecs", "encode"] = lambda text, _: str.encode(text, "latin-1")
     found["numpy", "ndarray"] = array = type("ndarray", (_Array,), {})
     found["numpy", "dtype"] = type("dtype", (_Dtype,), {})
     for core in ("numpy.core", "numpy._core"):
