@@ -32,8 +32,10 @@ class Given(NamedTuple):
     labels: pa.ChunkedArray | None  # (n,) strings or nulls
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # arrays do not compare to one truth
 class Datapoint:
+    """One row of a file of vectors."""
+
     key: str
     vector: np.ndarray  # (d,) floats, as given
     label: str | None
@@ -106,6 +108,7 @@ def fetch(path: Path, root: Path, table: pa.Table) -> tuple[np.ndarray, np.ndarr
     places = np.array([int(uri) if uri.isdigit() else len(whole) for uri in table["uri"].to_pylist()], np.int64)
     found = _take(whole, places)
     moved = np.array(_stamps(found, table["label"].to_pylist()), object) != table["stamp"].to_numpy()
+    moved |= places >= len(whole)
     if moved.any():
         names = _names(path, root)
         if "key" in names.column_names:

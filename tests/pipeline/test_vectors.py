@@ -120,6 +120,17 @@ def test_a_row_that_is_gone_while_the_run_goes_on(tmp_path: Path, x: np.ndarray)
     np.testing.assert_array_equal(rows[1:], x[places[1:]])
 
 
+def test_a_row_of_zeros_that_moved_is_there(tmp_path: Path, x: np.ndarray):
+    x[-1] = 0
+    given.npz(tmp_path / "x.npz", x, KEYS)
+    audit(tmp_path / "x.npz", tmp_path / "run", until="scan")
+    given.npz(tmp_path / "x.npz", x[[0, N - 1]], [KEYS[0], KEYS[-1]])
+    vectors.unpack(tmp_path / "x.npz", tmp_path / "run")
+    table = Manifest.load(tmp_path / "run").table(0)
+    _, there = vectors.fetch(tmp_path / "x.npz", tmp_path / "run", table)
+    assert set(table["key"].filter(pa.array(there)).to_pylist()) == {KEYS[0], KEYS[-1]}
+
+
 def test_a_file_is_unpacked_once_and_again_when_it_changes(tmp_path: Path, x: np.ndarray, monkeypatch):
     path, read = given.zarr_group(tmp_path / "x.zarr", x), []
     content = formats.content
