@@ -27,10 +27,11 @@ def save(path: Path, pixels: np.ndarray) -> None:
 
 
 def by_key(out: Path, name: str) -> list[dict]:
-    """A result table without row numbers, which depend on the history of a run."""
+    """A result table without row numbers and batches, which depend on the history of a run."""
     rows = pq.read_table(out / f"{name}.parquet").to_pylist()
     for row in rows:
-        row.pop("row", None)
+        for column in ("row", "medoid", "batches"):
+            row.pop(column, None)
     return sorted(rows, key=lambda row: str(row.get("key", row.get("cluster"))))
 
 
