@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Optional
 
@@ -99,10 +99,12 @@ def tune(
     """What every similarity makes of a run: noise, clusters, the largest of them; and which one to take."""
     from rich.console import Console
 
+    from pipeline import backend
     from pipeline.tune import page, tuning, words
 
     with _exit_codes():
         this = Run.open(run)
+        this = replace(this, device=backend.choose(this.config.workers.device))
         found = tuning.tune(this, min_samples=min_samples, rows=rows)
         files.write_json(this.path / "tune/tune.json", asdict(found))
         files.write(this.path / "tune/index.html", page.render(found).encode("utf-8", "backslashreplace"))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline import images, store
+from pipeline import sample, store
 from pipeline.config import ConfigError
 from pipeline.folder import Run
 from pipeline.stage import Receipts
@@ -13,7 +13,6 @@ from pipeline.tune import curves as at
 from pipeline.tune.curves import MOST_SAMPLES, Curves, Floats
 from pipeline.tune.suggestion import Suggestion, suggest
 
-SEED = 0
 STEPS = 200  # of the curves over similarity
 NICE = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05)  # steps between the lines of the table,
 LINES = 20  # of which there are so many at most
@@ -67,18 +66,17 @@ def tune(run: Run, *, min_samples: int | None = None, rows: int = 20_000) -> Tun
     if rows < 1:
         raise ConfigError(f"--rows is {rows}; at least 1 is needed")
     _check_embedded(run)
-    x, usable = sample(run, rows)
-    used = asked if len(x) == usable or asked == 1 else max(2, round((asked - 1) * len(x) / usable) + 1)
-    # On the host, for a run on a GPU too: a backend has no function that takes rows there and brings curves back.
-    curves = at.measure(x, used)
+    drawn = sample.draw(run, rows)
+    used = sample.thinned(run.config.cluster.model_copy(update={"min_samples": asked}), drawn.share).min_samples
+    curves = at.measure(run.backend.to_device(drawn.vectors), used)
     suggestion = suggest(curves)
     found = None if isinstance(suggestion, str) else suggestion
     low = lowest(curves)
     return Tuning(
         run.config.source.path,
         run.descriptor,
-        usable,
-        len(x),
+        drawn.of,
+        len(drawn.rows),
         asked,
         used,
         _k_distance(curves),
@@ -117,26 +115,6 @@ def _command(run: Run, suggestion: Suggestion, min_samples: int) -> str:
     if run.config.cluster.method != "dbscan":
         settings.append("--set cluster.method=dbscan")
     return " ".join([_again(run), *settings])
-
-
-def sample(run: Run, rows: int) -> tuple[np.ndarray, int]:
-    """The vectors (n, d) of the rows that can be compared, float16, in their order; and how many there are. Of more
-    than `rows` as many are drawn, each subset as likely as any other: those with the least random numbers, so that one
-    pass will do. A row can be compared if it is not removed, and its image gave a vector that is not zero. Memory: the
-    sample and a batch."""
-    manifest, rng = run.manifest, np.random.default_rng(SEED)
-    live = manifest.live().reshape(-1, manifest.batch_rows)
-    chosen: list[np.ndarray] = []
-    drawn, usable = np.empty(0), 0
-    for batch, alive in enumerate(live):
-        vectors, status = store.read(run.path, run.descriptor, (batch,))
-        vectors = vectors[np.isin(status, images.USABLE) & alive & vectors.any(axis=1)]
-        usable += len(vectors)
-        drawn = np.concatenate([drawn, rng.random(len(vectors))])
-        both = np.concatenate([*chosen, vectors])
-        keep = np.sort(np.argsort(drawn, kind="stable")[:rows])
-        chosen, drawn = [both[keep]], drawn[keep]
-    return (chosen[0] if chosen else np.empty((0, 1), np.float16)), usable
 
 
 def lowest(curves: Curves) -> float:
