@@ -4,6 +4,7 @@ from pipeline import Config, run
 summary = run(Config.load("photos/", out="runs/photos"))
 """
 
+from pipeline.clusters import Cluster, read_clusters, write_clusters
 from pipeline.config import Config, ConfigError
 from pipeline.folder import Run
 from pipeline.run import run
@@ -11,4 +12,15 @@ from pipeline.summary import Summary
 from pipeline.vectors import Datapoint, datapoints
 
 __version__ = "0.1.0"
-__all__ = ["Config", "ConfigError", "Datapoint", "Run", "Summary", "datapoints", "run"]
+__all__ = [
+    "Cluster",
+    "Config",
+    "ConfigError",
+    "Datapoint",
+    "Run",
+    "Summary",
+    "datapoints",
+    "read_clusters",
+    "run",
+    "write_clusters",
+]

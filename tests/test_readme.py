@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from pipeline import Config
+from pipeline.config import Search
 from pipeline.images import STATUSES
 from pipeline.stages import FLOW
 
@@ -35,6 +36,15 @@ def test_the_configuration_shown_is_the_default():
     assert Config.parse(tree) == Config.parse({"source": {"path": "photos"}, "run": {"path": "runs/photos"}})
     known = Config.parse(tree).model_dump()
     assert {name: set(section) for name, section in tree.items()} == {name: set(s) for name, s in known.items()}
+
+
+def test_the_search_shown_is_one():
+    (shown,) = blocks("yaml", (ROOT / "docs/clustering.md").read_text("utf-8"))
+    search = yaml.safe_load(shown)["cluster"]["search"]
+    config = Config.parse({"source": {"path": "a"}, "run": {"path": "b"}, "cluster": {"search": search}})
+    assert set(search) - set(config.cluster.search.lists) == {"rule", "per", "rows", "sample"}
+    defaults = Search().model_dump()
+    assert all(search[name] == defaults[name] for name in ("rule", "per", "rows", "sample"))
 
 
 def test_all_stages_and_statuses_are_named():

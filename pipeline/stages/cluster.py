@@ -14,7 +14,7 @@ from pipeline.stages import search
 def units(run: Run) -> list[Unit]:
     settings, seed = search.chosen(run), run.config.run.seed
     per_batch = settings.search is not None and settings.search.per == "batch"
-    what = settings.model_dump() if settings.search else clusterers.parameters(settings)
+    what = settings.model_dump() if per_batch else clusterers.parameters(settings)
     draws = per_batch or settings.method in clusterers.DRAWS
     salt = files.digest_of([what, run.config.match.representatives, seed if draws else None])
     return [
@@ -38,8 +38,9 @@ def work(run: Run, unit: Unit) -> Counts:
     usable = np.flatnonzero(np.isin(status, images.USABLE) & vectors.any(axis=1))
     x, rows = vectors[usable], usable + batch * len(status)
     if len(unit.writes) > 2:
-        files.write_json(run.path / unit.writes[2], search.searched(run, settings, Sample(rows, x, len(rows))))
-        settings = search.chosen(run, unit.writes[2])
+        result = search.searched(run, settings, Sample(rows, x, len(rows)))
+        settings = settings.model_copy(update=result["candidates"][result["chosen"]]["parameters"])
+        files.write_json(run.path / unit.writes[2], result)
     found = clusterers.fit(x, settings, seed, run.backend)
     labels, strength = np.full(len(status), -1), np.zeros(len(status), np.float32)
     labels[usable], strength[usable] = found.labels, found.strength

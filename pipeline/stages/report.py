@@ -14,22 +14,32 @@ from pipeline import files, images, sources
 from pipeline.descriptors import near_similarity
 from pipeline.folder import Run
 from pipeline.stage import Counts, Receipts, Stage, Unit
+from pipeline.stages import search
 
 GROUPS, MEMBERS, SINGLES, BROKEN = 60, 8, 48, 200  # shown at most; the tables hold all
 THUMBNAIL = 128  # pixels of the longer side
+SHOWN = ["cluster", "size", "medoid", "persistence", "labels"]
 
 
 def units(run: Run) -> list[Unit]:
     manifest = run.manifest
     tables = tuple(f"{name}.parquet" for name in ("labels", "clusters", "duplicates", "outliers", "images"))
-    reads = (*tables, *(f"manifest/{name}.parquet" for name in manifest.batch_names()), *manifest.removed_files())
+    searched = (search.SCORES,) if search.reads(run) else ()
+    reads = (
+        *tables,
+        "match.json",
+        *searched,
+        *(f"manifest/{name}.parquet" for name in manifest.batch_names()),
+        *manifest.removed_files(),
+    )
     salt = f"{near_similarity(run.config, run.descriptor)} {_truncated(run)}"
-    return [Unit("all", reads, ("report/report.json", "report/index.html"), salt)]
+    return [Unit("all", reads, ("report/report.json", "report/index.html"), salt=salt)]
 
 
 def work(run: Run, unit: Unit) -> Counts:
     tables = {
-        name: files.read_table(run.path / f"{name}.parquet") for name in ("labels", "duplicates", "outliers", "images")
+        name: files.read_table(run.path / f"{name}.parquet", SHOWN if name == "clusters" else None)
+        for name in ("labels", "clusters", "duplicates", "outliers", "images")
     }
     found = summary(run, tables)
     files.write_json(run.path / unit.writes[0], found)
@@ -58,7 +68,9 @@ def summary(run: Run, tables: dict[str, pa.Table]) -> dict[str, Any]:
             "count": int(cluster.max(initial=-1)) + 1,
             "rows": int((cluster >= 0).sum()),
             "noise": int((cluster < 0).sum()),
+            **files.read_json(run.path / "match.json"),
         },
+        "search": files.read_json(run.path / search.SCORES) if search.reads(run) else None,
         "duplicates": {
             "similarity": near_similarity(run.config, run.descriptor),
             "groups": kinds.get("kept", 0),
@@ -81,7 +93,7 @@ def _truncated(run: Run) -> int:
 
 def _page(run: Run, tables: dict[str, pa.Table], found: dict[str, Any]) -> str:
     groups, outliers = _groups(tables["duplicates"]), _outliers(tables["outliers"])
-    clusters, broken = _clusters(tables["labels"]), _broken(tables["images"])
+    clusters, broken = _clusters(tables["clusters"], tables["labels"]), _broken(tables["images"])
     shown = {row["row"] for group in [*groups, *clusters] for row in group["rows"]} | {row["row"] for row in outliers}
     environment = jinja2.Environment(loader=jinja2.PackageLoader("pipeline", "stages"), autoescape=True)
     return environment.get_template("report.html.jinja").render(
@@ -105,15 +117,17 @@ def _outliers(outliers: pa.Table) -> list[dict[str, Any]]:
     return marked.sort_by([("score", "descending"), ("key", "ascending")]).slice(0, SINGLES).to_pylist()
 
 
-def _clusters(labels: pa.Table) -> list[dict[str, Any]]:
-    cluster = labels["cluster"].to_numpy()
-    size = np.bincount(cluster[cluster >= 0])
-    order = np.argsort(-size, kind="stable")[: GROUPS // 2]
-    members = [np.flatnonzero(cluster == c)[:MEMBERS] for c in order]
-    return [
-        {"number": int(c), "size": int(size[c]), "rows": labels.take(pa.array(m)).to_pylist()}
-        for c, m in zip(order, members, strict=True)
-    ]
+def _clusters(clusters: pa.Table, labels: pa.Table) -> list[dict[str, Any]]:
+    """The largest clusters: the medoid, and the first of the other members."""
+    cluster, rows = labels["cluster"].to_numpy(), labels["row"].to_numpy()
+    order = np.argsort(-clusters["size"].to_numpy(), kind="stable")[: GROUPS // 2]
+    found = []
+    for about in clusters.take(pa.array(order)).to_pylist():
+        members = np.flatnonzero(cluster == about["cluster"])
+        medoid = np.searchsorted(rows, about["medoid"])
+        shown = np.concatenate([[medoid], members[members != medoid][: MEMBERS - 1]])
+        found.append(about | {"rows": labels.take(pa.array(shown)).to_pylist()})
+    return found
 
 
 def _broken(table: pa.Table) -> list[dict[str, Any]]:
@@ -154,4 +168,4 @@ def _thumbnail(pixels: np.ndarray) -> str:
     return "data:image/jpeg;base64," + base64.b64encode(encoded.tobytes()).decode()
 
 
-REPORT = Stage("report", ("source.path",), units, work)
+REPORT = Stage("report", ("source.path",), units, work, version=2)

@@ -1,7 +1,8 @@
 """search: the parameters of clustering, chosen once for the run by the scores of a sample.
 
 The choice stands until what it was made from changes: rows that are added later do not turn the clusters of the run
-over. Remove search/run.json to have it made anew.
+over. Remove search/run.json to have it made anew. Other stages read the choice and not the scores: the same choice
+made again changes nothing.
 """
 
 import logging
@@ -13,7 +14,7 @@ from pipeline.config import Cluster
 from pipeline.folder import Run
 from pipeline.stage import Counts, Stage, Unit
 
-CHOICE = "search/run.json"
+SCORES, CHOICE = "search/run.json", "search/chosen.json"
 log = logging.getLogger("pixsieve")
 
 
@@ -23,7 +24,7 @@ def units(run: Run) -> list[Unit]:
     batches = _batches(run)
     stored = (path for batch in range(batches) for path in store.files_of(run.descriptor, batch))
     keys = (f"manifest/{name}.parquet" for name in run.manifest.batch_names()[:batches])
-    return [Unit("run", (*keys, *stored), (CHOICE,), salt=f"{_asked(run)} {batches}")]
+    return [Unit("run", (*keys, *stored), (SCORES, CHOICE), salt=f"{_asked(run)} {batches}")]
 
 
 def work(run: Run, unit: Unit) -> Counts:
@@ -31,7 +32,8 @@ def work(run: Run, unit: Unit) -> Counts:
     assert settings.search is not None
     drawn = sample.draw(run, settings.search.rows, batches)
     result = searched(run, settings, drawn)
-    files.write_json(run.path / CHOICE, result | {"asked": _asked(run), "batches": batches})
+    files.write_json(run.path / SCORES, result | {"asked": _asked(run), "batches": batches})
+    files.write_json(run.path / CHOICE, result["candidates"][result["chosen"]]["parameters"])
     return {"candidates": len(result["candidates"])}
 
 
@@ -44,13 +46,10 @@ def searched(run: Run, settings: Cluster, drawn: sample.Sample) -> dict[str, Any
     return {"rows": len(drawn.rows), "of": drawn.of, "chosen": best, "candidates": records}
 
 
-def chosen(run: Run, path: str = CHOICE) -> Cluster:
+def chosen(run: Run) -> Cluster:
     """The settings of clustering, with what the search has chosen; as configured as long as it has not."""
-    settings = run.config.cluster
-    place = run.path / path
-    if settings.search is None or not place.exists():
-        return settings
-    return scores.candidates(settings)[files.read_json(place)["chosen"]]
+    settings, place = run.config.cluster, run.path / CHOICE
+    return settings.model_copy(update=files.read_json(place)) if _wanted(run) and place.exists() else settings
 
 
 def reads(run: Run) -> tuple[str, ...]:
@@ -68,7 +67,7 @@ def _asked(run: Run) -> str:
 
 def _batches(run: Run) -> int:
     """How many of the run's batches the choice is made from: all there are when it is made."""
-    path: Path = run.path / CHOICE
+    path: Path = run.path / SCORES
     made = files.read_json(path) if path.exists() else {}
     return made["batches"] if made.get("asked") == _asked(run) else len(run.manifest.batches)
 

@@ -109,6 +109,27 @@ def test_every_night_equals_a_fresh_run(tmp_path: Path, seed: int):
             assert by_key(out, name) == by_key(fresh, name), (night, name)
 
 
+def test_every_night_of_an_hdbscan_equals_a_fresh_run(tmp_path: Path):
+    """Old pairs of blocks are not joined again, but for the dead; what the new rows bring nearer is."""
+    rng = np.random.default_rng(1)
+    families = [pattern(rng) for _ in range(4)]
+    folder, out = tmp_path / "images", tmp_path / "run"
+    for number in range(40):
+        save(folder / f"{number:04}.png", picture(rng, families))
+    options = (*SETTINGS, "cluster.method=hdbscan", "cluster.min_cluster_size=4")
+    audit(folder, out, *options)
+    for night in range(3):
+        before = len(Manifest.load(out).blocks)
+        change(rng, folder, families)
+        done = ran(audit(folder, out, *options))
+        blocks = len(Manifest.load(out).blocks)
+        assert done.get("pairs", 0) == blocks * (blocks + 1) // 2 - before * (before + 1) // 2
+        audit(folder, tmp_path / f"fresh{night}", *options)
+        for name in ("labels", "clusters", "duplicates", "outliers", "images"):
+            assert by_key(out, name) == by_key(tmp_path / f"fresh{night}", name), (night, name)
+    assert max(row["cluster"] for row in by_key(out, "labels")) > 0
+
+
 def test_removing_noise_reruns_no_pair_unit(tmp_path: Path):
     rng = np.random.default_rng(0)
     for number in range(30):

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import hypothesis.strategies as st
 import numpy as np
+import pytest
 from hypothesis import given, settings
 
 from tests.pipeline.helpers import audit, by_key, results, unit_rows
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=24, deadline=None)
 @given(
     seed=st.integers(0, 2**32 - 1),
     n=st.integers(0, 120),
@@ -19,10 +20,18 @@ from tests.pipeline.helpers import audit, by_key, results, unit_rows
     batches_in_block=st.integers(1, 4),
     min_samples=st.integers(1, 6),
     limit=st.sampled_from([0.8, 0.95]),
+    method=st.sampled_from(["dbscan", "hdbscan"]),
+    size=st.integers(2, 8),
 )
-def test_any_cut_gives_the_same_answer(seed, n, spread, batch_rows, batches_in_block, min_samples, limit):
+def test_any_cut_gives_the_same_answer(seed, n, spread, batch_rows, batches_in_block, min_samples, limit, method, size):
     x = unit_rows(np.random.default_rng(seed), n, 12, spread, copies=n // 8)
-    settings_ = (f"cluster.min_samples={min_samples}", "duplicates.similarity=0.9", f"cluster.similarity={limit}")
+    settings_ = (
+        f"cluster.method={method}",
+        f"cluster.min_samples={min_samples}",
+        f"cluster.min_cluster_size={size}",
+        "duplicates.similarity=0.9",
+        f"cluster.similarity={limit}",
+    )
     with tempfile.TemporaryDirectory() as folder:
         np.save(f"{folder}/x.npy", x)
         source, whole, cut = Path(folder, "x.npy"), Path(folder, "whole"), Path(folder, "cut")
@@ -33,12 +42,13 @@ def test_any_cut_gives_the_same_answer(seed, n, spread, batch_rows, batches_in_b
             assert by_key(whole, name) == by_key(cut, name)
 
 
-def test_neither_workers_nor_the_hash_seed_change_a_byte(tmp_path: Path):
+@pytest.mark.parametrize("method", ["dbscan", "hdbscan", "kmeans"])
+def test_neither_workers_nor_the_hash_seed_change_a_byte(tmp_path: Path, method: str):
     np.save(tmp_path / "x.npy", unit_rows(np.random.default_rng(0), 400, 12, 0.2, copies=40))
-    cut = ("run.batch_rows=40", "run.block_rows=80")
+    cut = ("run.batch_rows=40", "run.block_rows=80", f"cluster.method={method}", "cluster.n_clusters=4")
     audit(tmp_path / "x.npy", tmp_path / "one", *cut)
     audit(tmp_path / "x.npy", tmp_path / "two", *cut, "workers.kind=local", "workers.n=2")
     assert results(tmp_path / "one") == results(tmp_path / "two")
-    for folder in ("pairs", "clusters", "images", "representatives", "manifest"):
-        for path in (tmp_path / "one" / folder).iterdir():
+    for folder in ("pairs", "clusters", "images", "representatives", "manifest", "tree"):
+        for path in (tmp_path / "one" / folder).glob("*"):
             assert path.read_bytes() == (tmp_path / "two" / folder / path.name).read_bytes()

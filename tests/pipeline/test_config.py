@@ -40,7 +40,31 @@ def test_defaults_and_overrides(tmp_path: Path):
         ("- a\n- b", "must hold sections"),
         ("source: {path: a, path: b}", "'path' stands there twice"),
         ("source: {path: a", "is not valid YAML"),
-        ("source: {path: a}\ncluster: {method: hdbscan}", "set match.mode to 'off'"),
+        ("source: {path: a}\ncluster: {method: kmeans}", "'kmeans' needs cluster.n_clusters"),
+        ("source: {path: a}\ncluster: {method: optics}", "cluster.method: input should be 'dbscan', 'hdbscan'"),
+        (
+            "source: {path: a}\ncluster: {method: kmeans, n_clusters: 3}\nmatch: {mode: exact}",
+            "is for dbscan and hdbscan, not for kmeans; use 'representatives'",
+        ),
+        ("source: {path: a}\ncluster: {method: hdbscan, min_samples: 300}", "hdbscan takes at most 256"),
+        ("source: {path: a}\ncluster: {search: {}}", "cluster.search has no list"),
+        (
+            "source: {path: a}\ncluster: {search: {similarty: [1]}}",
+            "cluster.search.similarty: unknown key; nearest known",
+        ),
+        (
+            "source: {path: a}\ncluster: {search: {similarity: 0.9}}",
+            "cluster.search.similarity: input should be a valid list",
+        ),
+        (
+            "source: {path: a}\ncluster: {search: {similarity: []}}",
+            "cluster.search.similarity: list should have at least 1",
+        ),
+        ("source: {path: a}\ncluster: {search: {min_samples: [3], per: batch}}", "match.mode: off"),
+        (
+            "source: {path: a}\ncluster: {search: {method: [dbscan, kmeans], n_clusters: [3]}}",
+            "holds density methods and others; set match.mode",
+        ),
         ("source: {path: a}\nembed: {weights: b}", "embed.weights is given but embed.model is not"),
     ],
 )
