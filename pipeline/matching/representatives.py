@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from itertools import combinations_with_replacement, pairwise
 
 import numpy as np
-from scipy.stats import binom
+from scipy.special import bdtr
 
 import kernels
 from pipeline import clusterers, files, sample, store
@@ -71,10 +71,10 @@ def _thinned_out(run: Run, settings: Cluster) -> float:
     if not len(drawn.rows):
         return 0.0
     count = np.zeros(len(drawn.rows), np.int64)
-    size = run.manifest.batch_rows
+    size, live = run.manifest.batch_rows, run.manifest.live()
     for batches in run.manifest.blocks:
         vectors, _ = store.read(run.path, run.descriptor, batches)
-        there = run.manifest.live()[batches[0] * size : (batches[-1] + 1) * size] & vectors.any(axis=1)
+        there = live[batches[0] * size : (batches[-1] + 1) * size] & vectors.any(axis=1)
         # With min_samples 1 all are core: no edge is kept.
         joined = run.backend.join(drawn.vectors, vectors[there], cluster=settings.similarity, min_samples=1)
         count += joined.counts[: len(count)]
@@ -83,26 +83,27 @@ def _thinned_out(run: Run, settings: Cluster) -> float:
         return 0.0
     others = [rows for rows, _ in run.manifest.batches]
     shares = np.array(others)[drawn.rows[dense] // size] / max(sum(others), 1)
-    return float(binom.cdf(settings.min_samples - 2, count[dense] - 1, shares).mean())
+    return float(_at_most(settings.min_samples - 2, count[dense] - 1, shares).mean())
+
+
+def _at_most(k: int, n: np.ndarray, p: np.ndarray) -> np.ndarray:
+    """P(Bin(n, p) <= k)."""
+    return np.where(k < 0, 0.0, np.where(n <= k, 1.0, bdtr(float(max(k, 0)), np.maximum(n, k + 1), p)))
 
 
 def _density(run: Run, settings: Cluster, batches: Matched, live: np.ndarray, rank: np.ndarray) -> Matched:
     standing, cluster, covers = _standing(run)
-    node = run_usable(run, live)
-    noise = np.flatnonzero(node & (batches.labels < 0))
+    noise = np.flatnonzero(_usable(run, live) & (batches.labels < 0))
     rows = np.concatenate([standing, noise])
     vectors = sample.read(run, rows)
     weight = np.concatenate([covers, np.ones(len(noise), np.int64)])
     labels, strength = batches.labels.copy(), batches.strength.copy()
     first = np.searchsorted(cluster, np.arange(len(batches.persistence)))
     if settings.method == "dbscan":
-        is_standing = np.arange(len(rows)) < len(standing)
+        links = list(_links(run, vectors, weight, settings))
         tied = np.column_stack([first[cluster], np.arange(len(standing))])
-        # Of equal ranks the representative's own row and a noise row never are the same row.
-        found, core = united(
-            lambda: _links(run, vectors, weight, settings), weight, rank[rows], settings.min_samples,
-            core=is_standing, tied=tied,
-        )  # fmt: skip
+        sure = np.arange(len(rows)) < len(standing)
+        found, core = united(lambda: iter(links), weight, rank[rows], settings.min_samples, core=sure, tied=tied)
         of_cluster = found[first]
         strength[noise] = np.where(found[len(standing) :] < 0, 0.0, np.where(core[len(standing) :], 1.0, 0.5))
     else:
@@ -116,7 +117,7 @@ def _density(run: Run, settings: Cluster, batches: Matched, live: np.ndarray, ra
     return batches._replace(labels=labels, strength=strength)
 
 
-def run_usable(run: Run, live: np.ndarray) -> np.ndarray:
+def _usable(run: Run, live: np.ndarray) -> np.ndarray:
     """(numbers,) living rows that have a direction."""
     usable = np.zeros(len(live), bool)
     for batch in range(len(run.manifest.batches)):

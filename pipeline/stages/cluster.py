@@ -12,10 +12,9 @@ from pipeline.stages import search
 
 
 def units(run: Run) -> list[Unit]:
-    settings, seed = search.chosen(run), run.config.run.seed
-    per_batch = settings.search is not None and settings.search.per == "batch"
-    what = settings.model_dump() if per_batch else clusterers.parameters(settings)
-    draws = per_batch or settings.method in clusterers.DRAWS
+    settings, seed, own = search.chosen(run), run.config.run.seed, search.of_batches(run)
+    what = settings.model_dump() if own else clusterers.parameters(settings)
+    draws = own or settings.method in clusterers.DRAWS
     salt = files.digest_of([what, run.config.match.representatives, seed if draws else None])
     return [
         Unit(
@@ -24,7 +23,7 @@ def units(run: Run) -> list[Unit]:
             (
                 f"clusters/{name}.parquet",
                 f"representatives/{name}.npz",
-                *([f"search/{name}.json"] if per_batch else []),
+                *own[batch : batch + 1],
             ),
             salt,
         )

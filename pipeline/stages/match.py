@@ -1,5 +1,8 @@
 """match: the clusters of the whole run."""
 
+from collections.abc import Iterable
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
 
@@ -27,6 +30,7 @@ def units(run: Run) -> list[Unit]:
         *(path for batch in range(len(names)) for path in store.files_of(run.descriptor, batch)),
     )
     how: list[object] = [mode, clusterers.parameters(settings)]
+    reads += search.of_batches(run)
     if mode == "representatives":
         how += [run.config.match.model_dump(exclude={"mode"}), run.config.run.seed]
     return [Unit("all", reads, ("labels.parquet", "clusters.parquet", "match.json"), salt=files.digest_of(how))]
@@ -60,8 +64,18 @@ def work(run: Run, unit: Unit) -> Counts:
     about = clusters.table(run, rows, known["key"], known["label"], labels, persistence)
     files.write_table(run.path / unit.writes[1], about)
     how = {"mode": run.config.matching, "parameters": clusterers.parameters(settings), **found.notes}
+    if choices := search.of_batches(run):
+        how["choices"] = _counted(files.read_json(run.path / path) for path in choices)
     files.write_json(run.path / unit.writes[2], how)
     return {"rows": len(rows), "clusters": count, "noise": int((labels < 0).sum())}
+
+
+def _counted(searches: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What batches chose for themselves, and how many chose it, the most frequent first."""
+    chosen = [search["candidates"][search["chosen"]]["parameters"] for search in searches]
+    different = [what for at, what in enumerate(chosen) if what not in chosen[:at]]
+    counted = [{"parameters": what, "batches": chosen.count(what)} for what in different]
+    return sorted(counted, key=lambda one: -one["batches"])
 
 
 def _matched(run: Run, live: np.ndarray, rank: np.ndarray) -> Matched:

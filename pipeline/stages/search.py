@@ -57,6 +57,14 @@ def reads(run: Run) -> tuple[str, ...]:
     return (CHOICE,) if _wanted(run) else ()
 
 
+def of_batches(run: Run) -> tuple[str, ...]:
+    """The files of the choices that batches make for themselves, written by their cluster units."""
+    settings = run.config.cluster.search
+    if settings is None or settings.per == "run":
+        return ()
+    return tuple(f"search/{name}.json" for name in run.manifest.batch_names())
+
+
 def _wanted(run: Run) -> bool:
     return run.config.cluster.search is not None and run.config.cluster.search.per == "run"
 

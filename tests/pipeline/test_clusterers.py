@@ -1,5 +1,8 @@
 """The five clusterers: the host's against scikit-learn, the GPU's against the host's, and what cuML is asked for."""
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -262,6 +265,33 @@ def test_representatives():
         assert dense[picks].all() and len(set(picks)) == len(picks) <= 4
     none = representatives(x[:0], found.labels[:0], np.arange(0), dense[:0], 4)
     assert len(none.size) == len(none.row) == 0
+
+
+def test_a_mixture_by_the_array_api():
+    """With torch in CuPy's place; SciPy reads the variable when it is imported."""
+    code = """
+import numpy as np, torch
+from dataclasses import replace
+from pipeline import backend, clusterers
+from tests.pipeline.test_clusterers import METHODS, rows
+def there(x):
+    asked.append(x.shape)
+    return torch.from_numpy(np.ascontiguousarray(x))
+asked, back = [], []
+def here(x):
+    back.append(type(x).__name__)
+    return np.asarray(x)
+x = rows(0, 300, 0)
+on = replace(backend.cpu(), cuml=object(), to_device=there, to_host=here)
+for covariance in ("diag", "full", "tied", "spherical"):
+    settings = METHODS["gaussian_mixture"].model_copy(update={"covariance": covariance})
+    one, two = (clusterers.fit(x, settings, 0, device) for device in (on, backend.cpu()))
+    assert (one.labels == two.labels).all() and abs(one.strength - two.strength).max() < 1e-9
+assert len(asked) == 8 and back == ["Tensor"] * 4
+"""
+    env = os.environ | {"SCIPY_ARRAY_API": "1"}
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.gpu

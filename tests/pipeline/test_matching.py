@@ -10,9 +10,9 @@ from scipy.stats import binom
 from sklearn.cluster import DBSCAN, HDBSCAN
 from sklearn.metrics import adjusted_rand_score
 
-from pipeline import Config, ConfigError, files, run, sample, store
+from pipeline import Config, ConfigError, files, run, store
 from pipeline.folder import Run
-from tests.pipeline.helpers import audit, by_key, ran, unit_rows
+from tests.pipeline.helpers import audit, by_key, ran
 
 CUT = ("run.batch_rows=60", "run.block_rows=120")
 
@@ -213,26 +213,6 @@ def test_match_alone(tmp_path: Path):
         run(other, only="matching")
     with pytest.raises(ConfigError, match="give one of them"):
         run(other, only="match", until="match")
-
-
-def test_a_sample_is_the_same_for_any_cut(tmp_path: Path):
-    x = unit_rows(np.random.default_rng(0), 200, 8, 0.2)
-    x[7] = np.nan
-    x[9] = 0
-    np.save(tmp_path / "x.npy", x)
-    found = []
-    for rows in (200, 30):
-        out = tmp_path / str(rows)
-        audit(tmp_path / "x.npy", out, f"run.batch_rows={rows}", until="embed")
-        this = Run.open(out)
-        drawn = sample.draw(this, 50)
-        keys = this.manifest.all(["row", "key"]).to_pandas().set_index("row").key
-        assert drawn.of == 198 and drawn.share == 50 / 198
-        assert (sample.read(this, drawn.rows) == drawn.vectors).all()
-        found.append((keys[drawn.rows].tolist(), drawn.vectors.tolist()))
-        everything = sample.draw(this, 1000)
-        assert len(everything.rows) == 198 and everything.share == 1
-    assert found[0] == found[1] and len(set(found[0][0])) == 50 and not {"7", "9"} & set(found[0][0])
 
 
 def test_the_notes_are_json(tmp_path: Path):

@@ -147,6 +147,8 @@ def test_each_batch_its_own_choice(tmp_path: Path, mode: str):
     search = "cluster.search={n_clusters: [2, 5, 9], per: batch}"
     summary = audit(tmp_path / "x.npy", tmp_path / "run", *CUT, "cluster.method=kmeans", search, f"match.mode={mode}")
     assert summary.exit_code == 0 and not (tmp_path / "run/search/run.json").exists()
+    told = files.read_json(tmp_path / "run/match.json")["choices"]
+    assert sum(one["batches"] for one in told) == 5 and told[0]["batches"] >= told[-1]["batches"]
     for batch in range(5):
         found = files.read_json(tmp_path / f"run/search/{batch:05}.json")
         assert found["of"] == 60 and len(found["candidates"]) == 3

@@ -322,39 +322,6 @@ def test_wrong_use(tmp_path: Path):
 # -- which rows ------------------------------------------------------------------------------------------------------
 
 
-def test_rows_that_cannot_be_compared_are_left_out(tmp_path: Path):
-    x, _ = planted(14, groups=10, size=25, alone=60)
-    x[[3, 100, 250]] = 0
-    x[[7, 205]] = np.nan
-    run = Run.open(embedded(tmp_path, x))
-    there = ~np.isin(np.arange(310), [3, 100, 250, 7, 205])
-    rows, usable = tuning.sample(run, 1000)
-    assert usable == len(rows) == 305
-    similarity = brute.closeness(rows, x[there], "cosine")
-    assert sorted(similarity.argmax(axis=1)) == list(range(305)) and (similarity.max(axis=1) > 0.9999).all()
-    np.save(tmp_path / "vectors.npy", x[:290])  # the last rows are removed
-    audit(tmp_path / "vectors.npy", run.path, "run.batch_rows=100", until="embed")
-    rows, usable = tuning.sample(run, 1000)
-    assert usable == len(rows) == 285
-
-
-def test_a_sample_is_uniform_and_always_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """Rows of the short last batch too. A row is known by the place of its only number."""
-    x = np.eye(230, dtype=np.float32)
-    run = Run.open(embedded(tmp_path, x))
-    taken = np.zeros(230, int)
-    for seed in range(300):
-        monkeypatch.setattr(tuning, "SEED", seed)
-        rows, usable = tuning.sample(run, 40)
-        assert rows.shape == (40, 230) and usable == 230
-        taken[rows.argmax(axis=1)] += 1
-    expected = 300 * 40 / 230
-    assert taken.sum() == 300 * 40
-    chi_squared = ((taken - expected) ** 2).sum() / (expected * (1 - 40 / 230))
-    assert 229 - 5 * np.sqrt(2 * 229) < chi_squared < 229 + 5 * np.sqrt(2 * 229)
-    np.testing.assert_array_equal(tuning.sample(run, 40)[0], tuning.sample(run, 40)[0])
-
-
 def test_a_sample_says_that_it_is_one(tmp_path: Path):
     run = embedded(tmp_path, planted(15, groups=5, size=150, alone=50)[0])
     code, output = called(run, "--rows", 400)

@@ -14,6 +14,7 @@ from pipeline import Config, ConfigError, workers
 from pipeline.folder import Run
 from pipeline.stage import Failure, Receipt, Stage, Unit, execute
 from pipeline.stages import FLOW
+from pipeline.stages.cluster import CLUSTER
 from tests.pipeline.helpers import audit, by_key, pattern, ran, save, unit_rows
 
 CUT = ("run.batch_rows=20", "run.block_rows=40")
@@ -118,12 +119,12 @@ def test_a_dying_worker_is_a_failed_unit(source: Path, tmp_path: Path, monkeypat
     audit(source, tmp_path / "run", *CUT, until="embed")
     config = Config.load(tmp_path / "run/config.yaml", settings=["workers.kind=local", "workers.n=1"])
     run = Run(tmp_path / "run", config, "cpu", 1)
-    units = [(unit, "mark") for unit in FLOW[1].units(run)]
+    units = [(unit, "mark") for unit in CLUSTER.units(run)]
     monkeypatch.setattr(workers, "_execute", _die_on_the_second)
     import dask
 
     with dask.config.set({"distributed.scheduler.allowed-failures": 0}), workers.farm(run) as farm:
-        outcomes = {outcome.unit: outcome for outcome in farm(FLOW[1], units)}
+        outcomes = {outcome.unit: outcome for outcome in farm(CLUSTER, units)}
     assert len(outcomes) == 5
     assert [name for name, outcome in outcomes.items() if isinstance(outcome, Failure)] == ["00001"]
     assert "KilledWorker" in outcomes["00001"].error
