@@ -44,19 +44,23 @@ def whole(tmp_path_factory):
     return folder / "images", results(folder / "run"), sum(stage.units for stage in summary.stages[1:])
 
 
-@pytest.mark.parametrize("kind", ["inline", "local"])
-def test_killed_again_and_again(whole, tmp_path: Path, kind: str):
+@pytest.mark.parametrize(("kind", "method"), [("inline", "dbscan"), ("local", "dbscan"), ("inline", "hdbscan")])
+def test_killed_again_and_again(whole, tmp_path: Path, kind: str, method: str):
     source, expected, units = whole
-    out = tmp_path / "run"
+    out, chosen = tmp_path / "run", f"cluster.method={method}"
+    if method == "hdbscan":
+        summary = audit(source, tmp_path / "whole", *SETTINGS, chosen)
+        expected, units = results(tmp_path / "whole"), sum(stage.units for stage in summary.stages[1:])
+    step = 6 if kind == "local" else 1  # it takes seconds to begin
     rng = np.random.default_rng(0)
     kills, seen = 0, -1
     while True:
-        settings = (f"workers.kind={kind}", "workers.n=2")
+        settings = (f"workers.kind={kind}", "workers.n=2", chosen)
         process = subprocess.Popen(
             command(source, out, *settings), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
         )
-        # Wait for the first new receipt, so that every try gets somewhere, then for a moment of its choosing.
-        while process.poll() is None and len(receipts(out)) <= seen:
+        # Wait for new receipts, so that every try gets somewhere, then for a moment of its choosing.
+        while process.poll() is None and len(receipts(out)) < seen + step:
             time.sleep(0.01)
         time.sleep(float(rng.uniform(0, 0.25)))
         before = receipts(out)
@@ -69,7 +73,7 @@ def test_killed_again_and_again(whole, tmp_path: Path, kind: str):
     assert process.returncode == 0 and kills >= 3
     assert results(out) == expected
     assert len(receipts(out)) == units
-    assert ran(audit(source, out, *SETTINGS)) == {}
+    assert ran(audit(source, out, *SETTINGS, chosen)) == {}
 
 
 def test_only_the_missing_units_run(whole, tmp_path: Path):
