@@ -3,9 +3,8 @@
 import numpy as np
 
 import kernels
-from pipeline import files, store
+from pipeline import blocks, files, store
 from pipeline.folder import Run
-from pipeline.stages import pairs
 
 
 class Nodes:
@@ -30,7 +29,7 @@ def nearest_nodes(run: Run, nodes: Nodes, k: int) -> tuple[np.ndarray, np.ndarra
     -inf where there are fewer. k: at most what the pair units list."""
     n = len(nodes.weight)
     index, similarity = np.full((n, k), -1, np.int64), np.full((n, k), -np.inf)
-    for _, path in pairs.each(run, "neighbours.npz"):
+    for _, path in blocks.each(run, blocks.NEIGHBOURS):
         unit = files.read_arrays(path)
         own = unit["nodes"]
         other = np.where(unit["index"] >= 0, own[unit["index"]], -1) if len(own) else unit["index"]

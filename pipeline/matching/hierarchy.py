@@ -3,27 +3,26 @@
 import numpy as np
 
 import kernels
-from pipeline import files
+from pipeline import blocks, files
 from pipeline.clusterers.hdbscan import hierarchy
 from pipeline.config import Cluster
 from pipeline.folder import Run
 from pipeline.matching import Matched
 from pipeline.nearest import Nodes
-from pipeline.stages import pairs, tree
 
 
 def exact(run: Run, settings: Cluster, live: np.ndarray, rank: np.ndarray) -> Matched:
     """Equal to one HDBSCAN over all living rows."""
-    node = pairs.node_of_rows(run)
+    node = blocks.node_of_rows(run)
     nodes = Nodes(node, live, rank)
-    reach = files.read_arrays(run.path / tree.REACH)
+    reach = files.read_arrays(run.path / blocks.REACH)
     own = reach["nodes"]
     n = len(live)
     none = Matched(np.full(n, -1), np.zeros(n), np.full(n, np.nan), np.empty(0), {})
     if not len(own):
         return none
     edges, lengths = reach["edges"], reach["lengths"]
-    for part in (files.read_arrays(path) for path in tree.each(run)):
+    for part in (files.read_arrays(path) for _, path in blocks.each(run, blocks.TREE)):
         edges, lengths = np.concatenate([edges, part["edges"]]), np.concatenate([lengths, part["lengths"]])
         if len(edges) > 4 * len(own):
             edges, lengths = kernels.minimum_forest(n, edges, lengths)

@@ -9,10 +9,9 @@ import numpy as np
 import pyarrow as pa
 
 import kernels
-from pipeline import files
+from pipeline import blocks, files
 from pipeline.folder import Run
 from pipeline.stage import Counts, Stage, Unit
-from pipeline.stages import pairs
 from pipeline.stages.embed import IMAGES
 
 READABLE = ("ok", "damaged")
@@ -23,7 +22,7 @@ def units(run: Run) -> list[Unit]:
     reads = (
         *(f"{folder}/{name}.parquet" for folder in ("manifest", "images") for name in names),
         *run.manifest.removed_files(),
-        *pairs.paths(run, "classes.npz", "near.parquet"),
+        *blocks.paths(run, blocks.CLASSES, blocks.NEAR),
     )
     return [Unit("all", reads, ("duplicates.parquet",))]
 
@@ -37,7 +36,7 @@ def work(run: Run, unit: Unit) -> Counts:
     file, pixel = (_codes(images[name]) for name in ("file_digest", "pixel_digest"))
     rank = _rank(run, images, manifest)
 
-    node = pairs.node_of_rows(run)[rows]
+    node = blocks.node_of_rows(run)[rows]
     item = _items(node, pixel)
     item_of_node = np.full(len(live), -1, np.int64)
     item_of_node[node[node >= 0]] = item[node >= 0]
@@ -125,7 +124,7 @@ def _items(node: np.ndarray, pixel: np.ndarray) -> np.ndarray:
 def _item_pairs(run: Run, item_of_node: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Pairs of different items and their best similarity."""
     parts = [(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))]
-    for _, path in pairs.each(run, "near.parquet"):
+    for _, path in blocks.each(run, blocks.NEAR):
         table = files.read_table(path)
         i, j = (item_of_node[table[name].to_numpy()] for name in ("i", "j"))
         use = (i >= 0) & (j >= 0) & (i != j)

@@ -7,19 +7,23 @@ import numpy as np
 import pyarrow as pa
 
 import kernels
-from pipeline import clusterers, clusters, files, store
+from pipeline import blocks, clusterers, clusters, files, store
 from pipeline.folder import Run
 from pipeline.matching import Matched, density, hierarchy, representatives
 from pipeline.stage import Counts, Stage, Unit
-from pipeline.stages import pairs, search, tree
+from pipeline.stages import search
 
 
 def units(run: Run) -> list[Unit]:
     manifest, mode, settings = run.manifest, run.config.matching, search.chosen(run)
     names = manifest.batch_names()
     if mode == "exact":
-        reads = tree.paths(run) if settings.method == "hdbscan" else pairs.paths(run, "links.npz")
-        reads += pairs.paths(run, "classes.npz") + search.reads(run)
+        reads = (
+            (blocks.REACH, *blocks.paths(run, blocks.TREE))
+            if settings.method == "hdbscan"
+            else blocks.paths(run, blocks.LINKS)
+        )
+        reads += blocks.paths(run, blocks.CLASSES) + search.reads(run)
     else:
         folders = (("clusters", "parquet"), ("representatives", "npz"))
         reads = tuple(f"{folder}/{name}.{kind}" for folder, kind in folders for name in names)

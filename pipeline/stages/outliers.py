@@ -9,12 +9,11 @@ detect and handle outliers", 1993) propose. A row in no cluster is an `outlier` 
 import numpy as np
 import pyarrow as pa
 
-from pipeline import files, store
+from pipeline import blocks, files, store
 from pipeline.folder import Run
 from pipeline.images import STATISTICS
 from pipeline.nearest import Nodes, nearest_nodes
 from pipeline.stage import Counts, Stage, Unit
-from pipeline.stages import pairs
 from pipeline.stages.duplicates import READABLE, read_images
 
 OUTLIER, POTENTIAL = 3.5, 2.5
@@ -28,7 +27,7 @@ def units(run: Run) -> list[Unit]:
         "labels.parquet",
         *(f"{folder}/{name}.parquet" for folder in ("manifest", "images") for name in names),
         *run.manifest.removed_files(),
-        *pairs.paths(run, "classes.npz", "neighbours.npz"),
+        *blocks.paths(run, blocks.CLASSES, blocks.NEIGHBOURS),
         *(path for batch in range(len(names)) for path in store.files_of(run.descriptor, batch)),
     )
     return [Unit("all", reads, ("outliers.parquet", "images.parquet"))]
@@ -42,7 +41,7 @@ def work(run: Run, unit: Unit) -> Counts:
     images = images.filter(pa.array(live[images["row"].to_numpy()]))
     readable = pa.compute.is_in(images["status"], pa.array(READABLE)).to_numpy()
 
-    node = pairs.node_of_rows(run)
+    node = blocks.node_of_rows(run)
     nodes = Nodes(node, live, rank)
     index, similarity = nearest_nodes(run, nodes, k)
     distance, nearest = _distances(index, similarity, nodes, node, rows, k)

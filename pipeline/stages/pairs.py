@@ -12,8 +12,6 @@ where they are read, which is exact as long as the row's node was no core in thi
 edge of it is written down. Otherwise the unit runs again (`accepts` below; `sensitive` in links.npz).
 """
 
-from collections.abc import Iterator
-from itertools import combinations_with_replacement
 from pathlib import Path
 from zipfile import BadZipFile
 
@@ -21,10 +19,9 @@ import numpy as np
 import pyarrow as pa
 
 import kernels
-from pipeline import files, images, store
+from pipeline import blocks, files, store
 from pipeline.descriptors import near_similarity
 from pipeline.folder import Run
-from pipeline.manifest import Manifest
 from pipeline.stage import Counts, Stage, Unit
 from pipeline.stages import search
 
@@ -36,12 +33,11 @@ def units(run: Run) -> list[Unit]:
     manifest = run.manifest
     dead = manifest.dead()
     found = []
-    for a, b in combinations_with_replacement(range(len(manifest.blocks)), 2):
+    for name, a, b in blocks.pairs(run):
         batches = manifest.blocks[a] if a == b else manifest.blocks[a] + manifest.blocks[b]
-        name = f"{a:05}-{b:05}"
-        own = ["near.parquet", "links.npz", "neighbours.npz", *(["classes.npz"] if a == b else [])]
+        own = [blocks.NEAR, blocks.LINKS, blocks.NEIGHBOURS, *([blocks.CLASSES] if a == b else [])]
         here = dead[np.isin(dead // manifest.batch_rows, batches)]
-        before = _left_out(run.path / f"pairs/{name}.links.npz", here)
+        before = _left_out(run.path / blocks.LINKS.format(name), here)
         found.append(
             Unit(
                 name,
@@ -51,7 +47,7 @@ def units(run: Run) -> list[Unit]:
                     for path in (f"manifest/{batch:05}.parquet", *store.files_of(run.descriptor, batch))
                 )
                 + (search.reads(run) if run.config.matching == "exact" else ()),
-                tuple(f"pairs/{name}.{file}" for file in own),
+                tuple(kind.format(name) for kind in own),
                 salt=_salt(run, here),
                 accepts=() if before is None else (_salt(run, before),),
             )
@@ -92,45 +88,13 @@ def _left_out(links: Path, dead: np.ndarray) -> np.ndarray | None:
     return None if np.isin(sensitive, np.setdiff1d(dead, before)).any() else before
 
 
-def nodes_of(
-    run: Run, block: int, left_out: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """The nodes of a block in the order of their keys: vectors (n, d), rows (n,), weights (n,); and for each usable row
-    of the block, left out or not: its number and the row of its node. Nodes without a row left are not there."""
-    manifest = run.manifest
-    batches = manifest.blocks[block]
-    vectors, status = store.read(run.path, run.descriptor, batches)
-    usable = np.flatnonzero(np.isin(status, images.USABLE) & vectors.any(axis=1))
-    rows = usable + batches[0] * manifest.batch_rows
-    first, place = kernels.distinct(vectors[usable])
-    lives = ~np.isin(rows, left_out)
-    weights = np.bincount(place[lives], minlength=len(first))
-    order = _by_key(manifest, batches, rows, place, lives, len(first))
-    order = order[weights[order] > 0]
-    return vectors[usable[first[order]]], rows[first[order]], weights[order], rows, rows[first[place]]
-
-
-def _by_key(
-    manifest: Manifest, batches: tuple[int, ...], rows: np.ndarray, place: np.ndarray, lives: np.ndarray, nodes: int
-) -> np.ndarray:
-    """The nodes in the order of the least key among their living rows."""
-    table = pa.concat_tables([manifest.table(batch, ["row", "key"]) for batch in batches])
-    by_key = table["row"].to_numpy()[pa.compute.sort_indices(table["key"]).to_numpy()]
-    start = batches[0] * manifest.batch_rows
-    rank = np.empty(len(batches) * manifest.batch_rows, np.int64)
-    rank[by_key - start] = np.arange(len(by_key))
-    least = np.full(nodes, len(rank), np.int64)
-    np.minimum.at(least, place[lives], rank[rows[lives] - start])
-    return np.argsort(least, kind="stable")
-
-
 def work(run: Run, unit: Unit) -> Counts:
-    a, b = blocks_of(unit.name)
+    a, b = blocks.numbers(unit.name)
     manifest, settings = run.manifest, run.config
     batches = manifest.blocks[a] + (() if a == b else manifest.blocks[b])
     dead = manifest.dead()
     left_out = dead[np.isin(dead // manifest.batch_rows, batches)]
-    sides = [nodes_of(run, block, left_out) for block in ([a] if a == b else [a, b])]
+    sides = [blocks.nodes_of(run, block, left_out) for block in ([a] if a == b else [a, b])]
     rows, weights = (np.concatenate([side[part] for side in sides]) for part in (1, 2))
     threshold, min_samples = _links_at(run)
     joined = run.backend.join(
@@ -178,31 +142,6 @@ def _next_to_core(joined: kernels.Joined) -> np.ndarray:
     near[i[joined.core[j]]] = True
     near[j[joined.core[i]]] = True
     return near
-
-
-def blocks_of(name: str) -> tuple[int, int]:
-    a, _, b = name.partition("-")
-    return int(a), int(b)
-
-
-def each(run: Run, file: str) -> Iterator[tuple[str, Path]]:
-    """Name and path of one kind of file of every unit."""
-    for a, b in combinations_with_replacement(range(len(run.manifest.blocks)), 2):
-        if a == b or file != "classes.npz":
-            yield f"{a:05}-{b:05}", run.path / f"pairs/{a:05}-{b:05}.{file}"
-
-
-def paths(run: Run, *kinds: str) -> tuple[str, ...]:
-    return tuple(str(path.relative_to(run.path)) for kind in kinds for _, path in each(run, kind))
-
-
-def node_of_rows(run: Run) -> np.ndarray:
-    """(numbers,) the node of each row; -1 for rows that have no direction to compare: unreadable or zero."""
-    node = np.full(run.manifest.numbers, -1, np.int64)
-    for _, path in each(run, "classes.npz"):
-        arrays = files.read_arrays(path)
-        node[arrays["rows"]] = arrays["nodes"]
-    return node
 
 
 PAIRS = Stage("pairs", ("duplicates.max_pairs",), units, work, version=3)

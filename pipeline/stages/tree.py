@@ -6,20 +6,14 @@ of the smallest tree that joins what reach left apart. Together they hold a mini
 the longest of a ring inside two blocks is the longest of a ring. Lengths, and core distances, are 1 - similarity.
 """
 
-from collections.abc import Iterator
-from itertools import combinations_with_replacement
-from pathlib import Path
-
 import numpy as np
 
 import kernels
-from pipeline import files, store
+from pipeline import blocks, files, store
 from pipeline.folder import Run
 from pipeline.nearest import Nodes, nearest_nodes
 from pipeline.stage import Counts, Stage, Unit
 from pipeline.stages import pairs, search
-
-REACH = "tree/reach.npz"
 
 
 def wanted(run: Run) -> bool:
@@ -33,16 +27,16 @@ def reach_units(run: Run) -> list[Unit]:
     reads = (
         *(f"manifest/{name}.parquet" for name in manifest.batch_names()),
         *manifest.removed_files(),
-        *pairs.paths(run, "classes.npz", "neighbours.npz"),
+        *blocks.paths(run, blocks.CLASSES, blocks.NEIGHBOURS),
         *(path for batch in range(len(manifest.batches)) for path in store.files_of(run.descriptor, batch)),
     )
-    return [Unit("all", reads, (REACH,), salt=f"{settings.min_samples} {settings.min_cluster_size}")]
+    return [Unit("all", reads, (blocks.REACH,), salt=f"{settings.min_samples} {settings.min_cluster_size}")]
 
 
 def reach_work(run: Run, unit: Unit) -> Counts:
     settings, k = search.chosen(run), pairs.listed(run)
     live, rank = run.manifest.live(), run.manifest.key_rank()
-    nodes = Nodes(pairs.node_of_rows(run), live, rank)
+    nodes = Nodes(blocks.node_of_rows(run), live, rank)
     own = nodes.rows
     if nodes.weight.sum() < max(settings.min_samples, settings.min_cluster_size, 2):
         own = own[:0]
@@ -52,36 +46,38 @@ def reach_work(run: Run, unit: Unit) -> Counts:
     core = kernels.core_lengths(index, length, nodes.weight[own], settings.min_samples)
     beyond = np.where(index[:, -1] >= 0, length[:, -1], np.inf)
     edges, lengths, component = kernels.proved_edges(index, length, beyond, core)
-    files.write_arrays(run.path / REACH, nodes=own, core=core, component=component, edges=own[edges], lengths=lengths)
+    files.write_arrays(
+        run.path / blocks.REACH, nodes=own, core=core, component=component, edges=own[edges], lengths=lengths
+    )
     return {"nodes": len(own), "proved": len(edges)}
 
 
 def tree_units(run: Run) -> list[Unit]:
     if not wanted(run):
         return []
-    blocks = run.manifest.blocks
+    groups = run.manifest.blocks
     return [
         Unit(
             name,
             (
-                REACH,
+                blocks.REACH,
                 *(
                     path
-                    for batch in sorted({*blocks[a], *blocks[b]})
+                    for batch in sorted({*groups[a], *groups[b]})
                     for path in (f"manifest/{batch:05}.parquet", *store.files_of(run.descriptor, batch))
                 ),
             ),
-            (f"tree/{name}.npz",),
+            (blocks.TREE.format(name),),
         )
-        for name, (a, b) in _names(run)
+        for name, a, b in blocks.pairs(run)
     ]
 
 
 def tree_work(run: Run, unit: Unit) -> Counts:
-    a, b = pairs.blocks_of(unit.name)
-    reach = files.read_arrays(run.path / REACH)
+    a, b = blocks.numbers(unit.name)
+    reach = files.read_arrays(run.path / blocks.REACH)
     dead = run.manifest.dead() if len(reach["nodes"]) else np.arange(run.manifest.numbers)
-    sides = [pairs.nodes_of(run, block, dead) for block in ([a] if a == b else [a, b])]
+    sides = [blocks.nodes_of(run, block, dead) for block in ([a] if a == b else [a, b])]
     rows = np.concatenate([side[1] for side in sides])
     at = np.searchsorted(reach["nodes"], rows)
     edges, lengths = kernels.spanning_tree(
@@ -94,21 +90,6 @@ def tree_work(run: Run, unit: Unit) -> Counts:
     edges = rows[run.backend.to_host(edges)]
     files.write_arrays(run.path / unit.writes[0], edges=edges, lengths=run.backend.to_host(lengths))
     return {"nodes": len(rows), "edges": len(edges)}
-
-
-def _names(run: Run) -> Iterator[tuple[str, tuple[int, int]]]:
-    for a, b in combinations_with_replacement(range(len(run.manifest.blocks)), 2):
-        yield f"{a:05}-{b:05}", (a, b)
-
-
-def each(run: Run) -> Iterator[Path]:
-    """The file of every unit."""
-    for name, _ in _names(run):
-        yield run.path / f"tree/{name}.npz"
-
-
-def paths(run: Run) -> tuple[str, ...]:
-    return (REACH, *(str(path.relative_to(run.path)) for path in each(run)))
 
 
 REACH_STAGE = Stage("reach", (), reach_units, reach_work)
