@@ -143,7 +143,7 @@ def main() -> None:
             ("copies", copies(rng, n), 0.98, 2),
         ]
         if given is not None:
-            sets.append(("given", np.array(given[rng.permutation(len(given))[:n]]), 0.9, 5))
+            sets.append(("given", np.array(given[rng.permutation(len(given))[:n]]), 0.97, 5))
         found = [agreement(name, x[rng.permutation(n)], similarity, least) for name, x, similarity, least in sets]
         for method in ("dbscan", "hdbscan", "hdbscan_inside"):
             rows = [(one["data"], *(f"{one[f'{method}_{b}']:.4f}" for b in BATCHES)) for one in found]

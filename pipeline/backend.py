@@ -84,7 +84,7 @@ def cpu() -> Backend:
 
 @lru_cache(1)
 def gpu() -> Backend:
-    # SciPy reads it when it is imported; scikit-learn's array API on CuPy needs it.
+    # scikit-learn asks for it before it works on CuPy arrays.
     os.environ.setdefault("SCIPY_ARRAY_API", "1")
     import cuml
     import cupy

@@ -96,9 +96,10 @@ def _statistics(
         wide = x.astype(np.float64)
         square = wide * wide
         upper = np.round(square * 2.0**24) * 2.0**-24
-        member = csr_array((np.ones(len(x)), (group, np.arange(len(x)))), shape=(len(some), len(x)))
+        here, at = np.unique(group, return_inverse=True)
+        member = csr_array((np.ones(len(x)), (at, np.arange(len(x)))), shape=(len(here), len(x)))
         for sums, part in ((total, wide), (coarse, upper), (fine, square - upper)):
-            sums += member @ part
+            sums[here] += member @ part
         size += np.bincount(group, minlength=len(some))
     count = np.maximum(size, 1)[:, None]
     mean = total / count

@@ -15,7 +15,7 @@ Choices = Annotated[list[T], Field(min_length=1)] | None
 
 
 DENSITY = ("dbscan", "hdbscan")
-MOST_SAMPLES = 256  # as many neighbours as the kernels list
+MOST_SAMPLES = 256  # the kernels list so many neighbours of a row, of which one may be the row itself
 
 
 class ConfigError(ValueError):
@@ -158,7 +158,8 @@ class Config(Section):
             raise ValueError(
                 f"match.mode 'exact' is for {' and '.join(DENSITY)}, not for {partitions[0]}; use 'representatives'"
             )
-        if len({method in DENSITY for method in methods}) > 1 and self.match.mode == "auto":
+        mixed = len({method in DENSITY for method in methods}) > 1
+        if mixed and self.match.mode == "auto" and not (search and search.per == "batch"):
             raise ValueError("cluster.search.method holds density methods and others; set match.mode")
         for method in ("kmeans", "gaussian_mixture"):
             if method in methods and not (self.cluster.n_clusters or (search and search.n_clusters)):
@@ -166,7 +167,7 @@ class Config(Section):
         if search and not search.lists:
             raise ValueError("cluster.search has no list to search over; for example similarity: [0.85, 0.9]")
         if search and search.per == "batch" and self.matching == "exact":
-            raise ValueError("cluster.search.per 'batch' gives batches clusters of their own kind; match.mode: off")
+            raise ValueError("cluster.search.per 'batch' gives batches clusters of their own kind: no match is exact")
         most = max((search and search.min_samples) or [self.cluster.min_samples])
         if "hdbscan" in methods and most > MOST_SAMPLES:
             raise ValueError(f"cluster.min_samples is {most}; hdbscan takes at most {MOST_SAMPLES}")
@@ -179,7 +180,8 @@ class Config(Section):
         """What match.mode comes to."""
         if self.match.mode != "auto":
             return self.match.mode
-        return "exact" if self.cluster.methods[0] in DENSITY else "representatives"
+        own = self.cluster.search is not None and self.cluster.search.per == "batch"
+        return "exact" if self.cluster.methods[0] in DENSITY and not own else "representatives"
 
     @classmethod
     def load(cls, source: str | Path, *, out: str | Path | None = None, settings: list[str] | None = None) -> Self:

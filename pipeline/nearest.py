@@ -61,7 +61,9 @@ def _again(run: Run, wanted: np.ndarray, nodes: Nodes, k: int) -> tuple[np.ndarr
     for block, batches in enumerate(run.manifest.blocks):
         inside = nodes.rows[np.isin(nodes.rows // run.manifest.batch_rows, batches)]
         inside = inside[np.argsort(nodes.rank[inside])]
-        other, others = kernels.neighbours(vectors, _vectors(run, block, inside), k=k + 1)  # each finds itself, too
+        listed = run.backend.to_device(_vectors(run, block, inside))
+        found_here = kernels.neighbours(run.backend.to_device(vectors), listed, k=k + 1)  # each finds itself, too
+        other, others = (run.backend.to_host(part) for part in found_here)
         found = other >= 0
         other[found] = inside[other[found]]
         others[other == wanted[:, None]] = -np.inf

@@ -62,17 +62,14 @@ def _walk(run: Run, flow: list[Stage], only: str | None) -> Summary:
     summary = Summary(run.path, [first], [])
     progress.stage_line(first)
     digests = run.manifest.digests()
-    behind: list[str] = []  # stages that have units to do
     with workers.farm(run) as farm:
         for stage in flow:
             if only not in (None, stage.name):
-                idle = StageSummary(stage.name)
-                if _due(run, stage, digests, idle) or idle.blocked:
-                    behind.append(stage.name)
+                _due(run, stage, digests, StageSummary(stage.name))
                 continue
+            if only:
+                _check_ready(run, stage, flow, digests)
             result, failures = _stage(run, stage, digests, farm)
-            if only and result.blocked:
-                raise ConfigError(f"--only {only}: {', '.join(behind)} not up to date; run without --only first")
             summary.stages.append(result)
             summary.failures += [(stage.name, failure) for failure in failures]
             if result.units:
@@ -80,6 +77,14 @@ def _walk(run: Run, flow: list[Stage], only: str | None) -> Summary:
             if any(failure.fatal for failure in failures):
                 break
     return summary
+
+
+def _check_ready(run: Run, stage: Stage, flow: list[Stage], digests: dict[str, str]) -> None:
+    """ConfigError that names the stages whose results this one needs and that are not up to date."""
+    missing = {path for unit in stage.units(run) for path in unit.reads if path not in digests}
+    behind = [other.name for other in flow if any(path in missing for unit in other.units(run) for path in unit.writes)]
+    if missing:
+        raise ConfigError(f"--only {stage.name}: {', '.join(behind)} not up to date; run without --only first")
 
 
 def _due(run: Run, stage: Stage, digests: dict[str, str], result: StageSummary) -> list[tuple[Unit, str]]:

@@ -100,8 +100,12 @@ class Receipts:
         self.by_unit[receipt.unit] = receipt
 
     def fold(self, units: list[Unit]) -> None:
-        """One index instead of a file per unit."""
+        """One index instead of a file per unit. What units wrote that are no more, as those of another method of
+        clustering, goes with their receipts."""
         wanted = {unit.name for unit in units} & self.by_unit.keys()
+        kept = {path for name in wanted for path in self.by_unit[name].outputs}
+        for path in {path for receipt in self.by_unit.values() for path in receipt.outputs} - kept:
+            (self.root / path).unlink(missing_ok=True)
         if self.folder.exists() or wanted != self.by_unit.keys():
             files.write_json(self.index, {name: asdict(self.by_unit[name]) for name in sorted(wanted)})
             shutil.rmtree(self.folder, ignore_errors=True)

@@ -13,8 +13,8 @@ log = logging.getLogger("pixsieve")
 
 
 def fit(x: np.ndarray, weights: np.ndarray, settings: Cluster, seed: int, backend: Backend) -> Clustering:
-    """Single linkage by the exact spanning tree, or by cuML; the others by scikit-learn on the host, in O(n^2) memory.
-    At most as many clusters as there are distinct rows."""
+    """Single linkage by cuML if all distances fit the device, else by our exact spanning tree; the others by
+    scikit-learn on the host, in O(n^2) memory. At most as many clusters as there are distinct rows."""
     count = None if settings.n_clusters is None else min(settings.n_clusters, len(x))
     if len(x) == 1:
         labels = np.zeros(1, np.int64)
@@ -25,7 +25,7 @@ def fit(x: np.ndarray, weights: np.ndarray, settings: Cluster, seed: int, backen
             log.info("agglomerative, linkage %s, by scikit-learn on the host: cuML has single only", settings.linkage)
         cut = chord(settings.similarity) if count is None else None
         labels = AgglomerativeClustering(count, linkage=settings.linkage, distance_threshold=cut).fit(unit(x)).labels_
-    elif backend.cuml is not None and count is not None:
+    elif backend.cuml is not None and count is not None and pairwise(len(x), backend.free_bytes()):
         model = backend.cuml.AgglomerativeClustering(n_clusters=count, metric="euclidean", connectivity="pairwise")
         labels = backend.to_host(model.fit(backend.to_device(unit(x))).labels_)
     else:
@@ -34,3 +34,8 @@ def fit(x: np.ndarray, weights: np.ndarray, settings: Cluster, seed: int, backen
         kept = edges[: len(x) - count] if count is not None else edges[1 - lengths >= settings.similarity]
         labels = kernels.components(len(x), *kept.T)
     return partition(x, weights, labels)
+
+
+def pairwise(rows: int, free: int) -> bool:
+    """Whether cuML can hold all distances, of which an int32 counts the numbers, with as much room to work."""
+    return rows * rows < 2**31 and 8 * rows * rows <= free

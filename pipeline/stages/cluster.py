@@ -1,4 +1,8 @@
-"""cluster: the clusters of each batch on its own, and the rows that represent them."""
+"""cluster: the clusters of each batch on its own, and the rows that represent them.
+
+Where global clusters are made of these, removed rows are left out, and a batch that has lost some is clustered again.
+An exact match does not read them: there they stay what they were when the batch came.
+"""
 
 import numpy as np
 import pyarrow as pa
@@ -15,7 +19,8 @@ def units(run: Run) -> list[Unit]:
     settings, seed, own = search.chosen(run), run.config.run.seed, search.of_batches(run)
     what = settings.model_dump() if own else clusterers.parameters(settings)
     draws = own or settings.method in clusterers.DRAWS
-    salt = files.digest_of([what, run.config.match.representatives, seed if draws else None])
+    base = [what, run.config.match.representatives, seed if draws else None]
+    left_out = _left_out(run)
     return [
         Unit(
             name,
@@ -25,16 +30,21 @@ def units(run: Run) -> list[Unit]:
                 f"representatives/{name}.npz",
                 *own[batch : batch + 1],
             ),
-            salt,
+            files.digest_of([*base, left_out[left_out // run.manifest.batch_rows == batch].tolist()]),
         )
         for batch, name in enumerate(run.manifest.batch_names())
     ]
 
 
+def _left_out(run: Run) -> np.ndarray:
+    return np.empty(0, np.int64) if run.config.matching == "exact" else run.manifest.dead()
+
+
 def work(run: Run, unit: Unit) -> Counts:
     batch, settings, seed = int(unit.name), search.chosen(run), run.config.run.seed
     vectors, status = store.read(run.path, run.descriptor, (batch,))
-    usable = np.flatnonzero(np.isin(status, images.USABLE) & vectors.any(axis=1))
+    gone = np.isin(np.arange(len(status)) + batch * len(status), _left_out(run))
+    usable = np.flatnonzero(np.isin(status, images.USABLE) & vectors.any(axis=1) & ~gone)
     x, rows = vectors[usable], usable + batch * len(status)
     if len(unit.writes) > 2:
         result = search.searched(run, settings, Sample(rows, x, len(rows)))

@@ -30,7 +30,7 @@ def reach_units(run: Run) -> list[Unit]:
         *blocks.paths(run, blocks.CLASSES, blocks.NEIGHBOURS),
         *(path for batch in range(len(manifest.batches)) for path in store.files_of(run.descriptor, batch)),
     )
-    return [Unit("all", reads, (blocks.REACH,), salt=f"{settings.min_samples} {settings.min_cluster_size}")]
+    return [Unit("all", reads, (blocks.REACH,), salt=str(settings.min_samples))]
 
 
 def reach_work(run: Run, unit: Unit) -> Counts:
@@ -38,7 +38,7 @@ def reach_work(run: Run, unit: Unit) -> Counts:
     live, rank = run.manifest.live(), run.manifest.key_rank()
     nodes = Nodes(blocks.node_of_rows(run), live, rank)
     own = nodes.rows
-    if nodes.weight.sum() < max(settings.min_samples, settings.min_cluster_size, 2):
+    if nodes.weight.sum() < settings.min_samples:  # no row has a core distance
         own = own[:0]
     index, similarity = (part[own] for part in nearest_nodes(run, nodes, k))
     index = np.where(index >= 0, np.searchsorted(own, index), -1)

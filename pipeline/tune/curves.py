@@ -14,8 +14,8 @@ from scipy.sparse.csgraph import connected_components
 
 import kernels
 from kernels.exact import Array, to_host
+from pipeline.config import MOST_SAMPLES
 
-MOST_SAMPLES = 257  # the kernels list at most 256 neighbours of a row
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
@@ -36,7 +36,7 @@ class Curves:
 
 
 def measure(x: Array, min_samples: int) -> Curves:
-    """The curves of the rows of x (n, d), floats, none of them zero; min_samples: 1 to 257.
+    """The curves of the rows of x (n, d), floats, none of them zero; min_samples: 1 to 256.
 
     The core distance is the length to the (min_samples - 1)-th nearest other row, and the tree is that of mutual
     reachability (Campello, Moulavi and Sander, "Density-based clustering based on hierarchical density estimates",

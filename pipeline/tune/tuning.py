@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline import sample, store
-from pipeline.config import ConfigError
+from pipeline.config import MOST_SAMPLES, ConfigError
 from pipeline.folder import Run
 from pipeline.stage import Receipts
 from pipeline.tune import curves as at
-from pipeline.tune.curves import MOST_SAMPLES, Curves, Floats
+from pipeline.tune.curves import Curves, Floats
 from pipeline.tune.suggestion import Suggestion, suggest
 
 STEPS = 200  # of the curves over similarity
@@ -56,7 +56,7 @@ def tune(run: Run, *, min_samples: int | None = None, rows: int = 20_000) -> Tun
     min_samples: default: the run's. rows: of a run with more usable rows as many are drawn, every time the same. A
     share p of the rows has the share p of a row's neighbours: the curves of the sample are made with
     max(2, round(p (min_samples - 1)) + 1), or 1 if 1 was asked for. ConfigError if the rows are not embedded, or
-    min_samples is not 1 to 257.
+    min_samples is not 1 to 256.
     """
     asked = run.config.cluster.min_samples if min_samples is None else min_samples
     if not 1 <= asked <= MOST_SAMPLES:

@@ -1,6 +1,5 @@
 """The five clusterers: the host's against scikit-learn, the GPU's against the host's, and what cuML is asked for."""
 
-import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -15,7 +14,7 @@ from sklearn.metrics import adjusted_rand_score
 
 import kernels
 from pipeline import backend, clusterers, demo
-from pipeline.clusterers import dbscan, hdbscan
+from pipeline.clusterers import agglomerative, dbscan, hdbscan
 from pipeline.clusterers.clustering import centres, chord, unit
 from pipeline.config import Cluster
 from pipeline.representatives import representatives
@@ -218,7 +217,12 @@ def test_what_cuml_cannot_do_our_own_tree_does():
     for linkage in ("complete", "average", "ward"):
         fit(x, f"agglomerative-{linkage}", on)
     fit(x, "agglomerative-single-cut", on)
+    n = len(kernels.distinct(x)[0])
+    fit(x, "agglomerative-single", replace(on, free_bytes=lambda: 8 * n * n - 1))
     assert not cuml.asked
+    fit(x, "agglomerative-single", replace(on, free_bytes=lambda: 8 * n * n))
+    assert cuml.asked["AgglomerativeClustering"]["rows"] == n
+    assert not agglomerative.pairwise(46_341, 1 << 60)  # whose square an int32 does not hold
 
 
 def test_more_numbers_than_an_int32_counts():
@@ -267,9 +271,20 @@ def test_representatives():
     assert len(none.size) == len(none.row) == 0
 
 
+@pytest.mark.parametrize("covariance", ["full", "tied", "diag", "spherical"])
+@pytest.mark.parametrize("d", [8, 32, 64])
+def test_mixtures_find_groups_that_stand_apart(covariance: str, d: int):
+    rng = np.random.default_rng(d)
+    truth = rng.integers(6, size=800)
+    x = (4 * rng.normal(size=(6, d))[truth] + rng.normal(size=(800, d)) * (1 if d > 8 else 0.5)).astype(np.float16)
+    found = fit(x, Cluster(method="gaussian_mixture", n_clusters=6, covariance=covariance))
+    assert adjusted_rand_score(found.labels, truth) > 0.97
+
+
 def test_a_mixture_by_the_array_api():
-    """With torch in CuPy's place; SciPy reads the variable when it is imported."""
+    """With torch in CuPy's place."""
     code = """
+import os
 import numpy as np, torch
 from dataclasses import replace
 from pipeline import backend, clusterers
@@ -277,6 +292,7 @@ from tests.pipeline.test_clusterers import METHODS, rows
 def there(x):
     asked.append(x.shape)
     return torch.from_numpy(np.ascontiguousarray(x))
+os.environ["SCIPY_ARRAY_API"] = "1"  # as backend.gpu() does
 asked, back = [], []
 def here(x):
     back.append(type(x).__name__)
@@ -287,10 +303,9 @@ for covariance in ("diag", "full", "tied", "spherical"):
     settings = METHODS["gaussian_mixture"].model_copy(update={"covariance": covariance})
     one, two = (clusterers.fit(x, settings, 0, device) for device in (on, backend.cpu()))
     assert (one.labels == two.labels).all() and abs(one.strength - two.strength).max() < 1e-9
-assert len(asked) == 8 and back == ["Tensor"] * 4
+assert len(asked) == 16 and back == ["Tensor"] * 4
 """
-    env = os.environ | {"SCIPY_ARRAY_API": "1"}
-    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
 

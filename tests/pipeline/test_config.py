@@ -60,7 +60,10 @@ def test_defaults_and_overrides(tmp_path: Path):
             "source: {path: a}\ncluster: {search: {similarity: []}}",
             "cluster.search.similarity: list should have at least 1",
         ),
-        ("source: {path: a}\ncluster: {search: {min_samples: [3], per: batch}}", "match.mode: off"),
+        (
+            "source: {path: a}\ncluster: {search: {min_samples: [3], per: batch}}\nmatch: {mode: exact}",
+            "no match is exact",
+        ),
         (
             "source: {path: a}\ncluster: {search: {method: [dbscan, kmeans], n_clusters: [3]}}",
             "holds density methods and others; set match.mode",

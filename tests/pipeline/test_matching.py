@@ -149,6 +149,41 @@ def test_noise_of_all_batches_is_pooled(tmp_path: Path):
     assert np.flatnonzero(labels >= 0).tolist() == [10, 75, 130] and labels[10] == labels[75] == labels[130]
 
 
+@pytest.mark.parametrize("mode", ["representatives", "off"])
+def test_removed_rows_decide_nothing(tmp_path: Path, mode: str):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(65, 8)).astype(np.float32)
+    x[30:36] = x[30] + 0.01 * rng.normal(size=(6, 8))
+    keys = np.array([f"{row:03}" for row in range(65)])
+    left = np.r_[:30, 35:65]
+    options = ("cluster.min_samples=5", "cluster.similarity=0.98", f"match.mode={mode}", "match.max_unresolved=1")
+    for rows in (np.arange(65), left):
+        np.savez(tmp_path / "x.npz", vectors=x[rows], keys=keys[rows])
+        done = ran(audit(tmp_path / "x.npz", tmp_path / "run", "run.batch_rows=40", *options))
+    assert done["cluster"] == 1  # of two batches
+    audit(tmp_path / "x.npz", tmp_path / "fresh", "run.batch_rows=40", *options)
+    assert by_key(tmp_path / "run", "labels") == by_key(tmp_path / "fresh", "labels")
+    assert all(row["cluster"] == -1 for row in by_key(tmp_path / "run", "labels"))
+
+
+def test_copies_in_many_batches_are_one_cluster(tmp_path: Path):
+    """Of HDBSCAN too, where one row stands for all copies of a batch."""
+    x = np.random.default_rng(0).normal(size=(20, 8)).astype(np.float32)
+    np.save(tmp_path / "x.npy", np.tile(x, (40, 1)))
+    options = ("cluster.method=hdbscan", "match.mode=representatives", "match.max_unresolved=1", "run.batch_rows=400")
+    audit(tmp_path / "x.npy", tmp_path / "run", *options)
+    labels, _ = labels_of(tmp_path / "run")
+    assert adjusted_rand_score(labels, np.tile(np.arange(20), 40)) == 1
+
+
+def test_what_another_method_left_is_cleared(tmp_path: Path):
+    np.save(tmp_path / "x.npy", blobs(np.random.default_rng(1), 300)[0])
+    audit(tmp_path / "x.npy", tmp_path / "run", *CUT, "cluster.method=hdbscan")
+    assert len(list((tmp_path / "run/tree").iterdir())) == 7
+    audit(tmp_path / "x.npy", tmp_path / "run", *CUT)
+    assert not list((tmp_path / "run/tree").iterdir())
+
+
 def test_the_order_of_the_batches_is_nothing(tmp_path: Path):
     """The same batches with their numbers turned round."""
     x, _ = blobs(np.random.default_rng(5), 240, spread=0.3)
@@ -207,7 +242,7 @@ def test_match_alone(tmp_path: Path):
     assert pq.read_table(tmp_path / "run/clusters.parquet").num_rows == 25
 
     other = Config.load(tmp_path / "x.npy", out=tmp_path / "run", settings=[*CUT, "workers.device=cpu"])
-    with pytest.raises(ConfigError, match="--only match: cluster, pairs not up to date"):
+    with pytest.raises(ConfigError, match="--only match: pairs not up to date"):
         run(other, only="match")
     with pytest.raises(ConfigError, match="the stages are"):
         run(other, only="matching")

@@ -12,7 +12,7 @@ from pipeline.config import Cluster, Search
 from pipeline.folder import Run
 from pipeline.sample import Sample
 from tests.pipeline.helpers import audit, by_key, ran
-from tests.pipeline.test_matching import CUT, blobs
+from tests.pipeline.test_matching import CUT, blobs, labels_of
 
 
 def this(tmp_path: Path) -> Run:
@@ -141,16 +141,21 @@ def test_the_choice_is_the_same_for_any_cut(tmp_path: Path):
     assert one["candidates"] == two["candidates"] and one["rows"] == 120
 
 
-@pytest.mark.parametrize("mode", ["off", "representatives"])
+@pytest.mark.parametrize("mode", ["off", "auto"])
 def test_each_batch_its_own_choice(tmp_path: Path, mode: str):
     np.save(tmp_path / "x.npy", blobs(np.random.default_rng(0), 300)[0])
-    search = "cluster.search={n_clusters: [2, 5, 9], per: batch}"
-    summary = audit(tmp_path / "x.npy", tmp_path / "run", *CUT, "cluster.method=kmeans", search, f"match.mode={mode}")
+    search = "cluster.search={method: [kmeans, gaussian_mixture], n_clusters: [2, 5, 9], per: batch}"
+    summary = audit(tmp_path / "x.npy", tmp_path / "run", *CUT, search, f"match.mode={mode}")
     assert summary.exit_code == 0 and not (tmp_path / "run/search/run.json").exists()
-    told = files.read_json(tmp_path / "run/match.json")["choices"]
+    told = files.read_json(tmp_path / "run/match.json")
+    assert told["mode"] == ("off" if mode == "off" else "representatives") and told.get("agreement") is None
+    if mode == "auto":
+        truth = blobs(np.random.default_rng(0), 300)[1]
+        assert metrics.adjusted_rand_score(labels_of(tmp_path / "run")[0], truth) > 0.9
+    told = told["choices"]
     assert sum(one["batches"] for one in told) == 5 and told[0]["batches"] >= told[-1]["batches"]
     for batch in range(5):
         found = files.read_json(tmp_path / f"run/search/{batch:05}.json")
-        assert found["of"] == 60 and len(found["candidates"]) == 3
+        assert found["of"] == 60 and len(found["candidates"]) == 6
         sizes = files.read_arrays(tmp_path / f"run/representatives/{batch:05}.npz")["size"]
         assert len(sizes) == found["candidates"][found["chosen"]]["clusters"]

@@ -195,9 +195,9 @@ def test_rows_on_a_gpu():
         np.testing.assert_array_equal(getattr(there, name), getattr(here, name))
 
 
-@pytest.mark.parametrize("min_samples", [0, 258])
+@pytest.mark.parametrize("min_samples", [0, 257])
 def test_wrong_min_samples(min_samples: int):
-    with pytest.raises(ValueError, match="1 to 257"):
+    with pytest.raises(ValueError, match="1 to 256"):
         at.measure(np.eye(3), min_samples)
 
 
@@ -311,7 +311,7 @@ def test_wrong_use(tmp_path: Path):
     assert not (run / "tune").exists()
     audit(tmp_path / "vectors.npy", run, "run.batch_rows=100", until="embed")
     assert called(run)[0] == 0
-    for wrong in (["--min-samples", 0], ["--min-samples", 258], ["--rows", 0]):
+    for wrong in (["--min-samples", 0], ["--min-samples", 257], ["--rows", 0]):
         code, output = called(run, *wrong)
         assert code == 2 and wrong[0] in output
     (run / "embeddings.zarr/vectors/vectors/c/1/0").unlink()
