@@ -1,7 +1,8 @@
-"""The flow without images: given vectors, up to millions. Prints units, seconds, bytes and peak memory.
+"""A whole run, of millions of given vectors or of images. Prints units, seconds, bytes and peak memory of each stage.
 
     python -m benchmarks.scale groups --rows 1000000 [--folder F]     20,000 loose groups, noise, 2 % near copies
     python -m benchmarks.scale same                                   100,000 identical and 50,000 almost identical rows
+    python -m benchmarks.scale images/ --set cluster.method=hdbscan   any source, with settings
 
 Two local workers. The peak is the sum over the run's processes of their proportional set sizes, and the largest one.
 A folder that is given is kept, and a run that was cut off goes on in it.
@@ -53,7 +54,7 @@ def peak_while(process: subprocess.Popen, out: Path) -> dict[str, tuple[int, int
             sizes = [one.memory_full_info().pss for one in [parent, *parent.children(recursive=True)]]
         except psutil.Error:
             continue
-        stage = next((name for name in names if not (out / f"receipts/{name}.json").exists()), "report")
+        stage = next((name for name in reversed(names) if (out / "receipts" / name).is_dir()), "scan")
         together, largest = peak.get(stage, (0, 0))
         peak[stage] = max(together, sum(sizes) >> 20), max(largest, max(sizes) >> 20)
         time.sleep(1)  # to ask for proportional sizes costs the processes time
@@ -62,18 +63,22 @@ def peak_while(process: subprocess.Popen, out: Path) -> dict[str, tuple[int, int
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["groups", "same"])
+    parser.add_argument("what", help="groups, same, or a source")
+    parser.add_argument("--set", action="append", default=[])
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--folder", type=Path)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         folder = options.folder or Path(scratch)
         folder.mkdir(parents=True, exist_ok=True)
-        if not (folder / "x.npy").exists():
-            np.save(folder / "x.npy", groups(options.rows) if options.what == "groups" else same(options.rows))
+        drawn = {"groups": groups, "same": same}.get(options.what)
+        source = Path(options.what) if drawn is None else folder / "x.npy"
+        if drawn is not None and not source.exists():
+            np.save(source, drawn(options.rows))
         out = folder / "run"
-        command = [sys.executable, "-m", "pipeline", "run", str(folder / "x.npy"), "--out", str(out)]
-        command += ["--set", "workers.kind=local", "--set", "workers.n=2", "--set", "workers.device=cpu"]
+        command = [sys.executable, "-m", "pipeline", "run", str(source), "--out", str(out)]
+        for setting in ("workers.kind=local", "workers.n=2", "workers.device=cpu", *options.set):
+            command += ["--set", setting]
         started = time.perf_counter()
         process = subprocess.Popen(command)
         peak = peak_while(process, out)
@@ -81,15 +86,15 @@ def main() -> None:
         receipts = {path.stem: json.loads(path.read_text()) for path in sorted((out / "receipts").glob("*.json"))}
         written = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
         result = {
-            "what": options.what,
-            "rows": int(np.load(folder / "x.npy", mmap_mode="r").shape[0]),
+            "what": options.what if drawn is not None else source.name,
+            "settings": options.set,
             "exit": process.returncode,
             "wall_s": round(seconds, 1),
             "unit_s": {name: round(sum(r["seconds"] for r in units.values()), 1) for name, units in receipts.items()},
             "units": {name: len(units) for name, units in receipts.items()},
             "bytes_written": written,
             "peak_mb_all_and_largest_process": peak,
-            "found": json.loads((out / "report/report.json").read_text()),
+            "found": json.loads((out / "report/report.json").read_text()),  # the rows among the rest
         }
     del result["found"]["source"]
     for name, value in result.items():

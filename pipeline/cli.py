@@ -68,6 +68,8 @@ def status(run: Annotated[Path, typer.Argument(help="The run folder.")]) -> None
     for stage in FLOW:
         receipts = Receipts(this.path, stage.name).by_unit.values()
         failed = len(list((this.path / "failures" / stage.name).glob("*.txt")))
+        if not (receipts or failed):
+            continue
         seconds = sum(receipt.seconds for receipt in receipts)
         typer.echo(
             f"{stage.name:<10} {len(receipts)} units done in {seconds:.1f} s" + f", {failed} failed" * bool(failed)

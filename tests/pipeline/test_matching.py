@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from scipy.stats import binom
@@ -54,8 +55,10 @@ def stored(out: Path) -> np.ndarray:
     return x / np.linalg.norm(x, axis=1, keepdims=True)
 
 
-@pytest.mark.parametrize("data", ["blobs", "filaments", "copies"])
-@pytest.mark.parametrize("batches", [1, 2, 7, 10, 50])
+@pytest.mark.parametrize(
+    ("data", "batches"),
+    [*(("blobs", b) for b in (1, 2, 7, 10, 50)), *((data, b) for data in ("filaments", "copies") for b in (1, 7, 50))],
+)
 def test_exact_equals_scikit_learn_over_all_rows(tmp_path: Path, data: str, batches: int):
     rng = np.random.default_rng(batches)
     n = 400
@@ -98,6 +101,22 @@ def test_exact_equals_scikit_learn_over_all_rows(tmp_path: Path, data: str, batc
         assert adjusted_rand_score(labels[inside], expected[inside]) == 1
         # Rows that a split frees at their own core distance are noise: one or two for each split.
         assert (inside != (expected >= 0)).sum() <= 2 * (labels.max() + 1)
+
+
+def test_a_face_album(tmp_path: Path):
+    """Embeddings of faces, without images: who is there, and faces seen once or twice in no cluster."""
+    rng = np.random.default_rng(0)
+    person = np.repeat(np.arange(40), rng.integers(1, 12, 40))
+    x = rng.normal(size=(40, 128))[person] + 0.28 * rng.normal(size=(len(person), 128))
+    keys = [f"face {number}" for number in range(len(person))]
+    vectors = pa.array(x.astype(np.float32).tolist())
+    pq.write_table(pa.table({"id": keys, "embedding": vectors}), tmp_path / "faces.parquet")
+    audit(tmp_path / "faces.parquet", tmp_path / "run", "cluster.similarity=0.85", "cluster.min_samples=3")
+    found = {row["key"]: row["cluster"] for row in by_key(tmp_path / "run", "labels")}
+    labels = np.array([found[key] for key in keys])
+    often = np.bincount(person)[person] >= 3
+    assert (labels[~often] == -1).all() and (labels[often] >= 0).all()
+    assert adjusted_rand_score(labels[often], person[often]) == 1
 
 
 def test_the_hierarchy_gives_scores_and_persistence(tmp_path: Path):
