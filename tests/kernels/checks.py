@@ -1,5 +1,7 @@
 """Answers against the references of brute.py. `on` is what answers: the package, or the package by way of a GPU."""
 
+from itertools import combinations_with_replacement
+
 import numpy as np
 
 import kernels
@@ -63,6 +65,27 @@ def check_tree(x, metric, core=None, on=kernels):
     np.testing.assert_array_equal(found, _prim(lengths))
     if n:
         assert kernels.components(n, *edges.T).max() == 0
+
+
+def check_tree_of_blocks(x, metric, core, blocks, listed, on=kernels):
+    """What lists of neighbours prove, and the trees of the rest over each pair of blocks, hold a minimum tree."""
+    n = len(x)
+    k = min(listed, max(n - 1, 0))
+    index, value = on.neighbours(x, k=max(k, 1), metric=metric)
+    far = value if metric == "euclidean" else 1 - value
+    beyond = far[:, -1] if k < n - 1 else np.full(n, np.inf)
+    edges, lengths, component = kernels.proved_edges(index, far, beyond, core)
+    parts, weights = [edges], [lengths]
+    for a, b in combinations_with_replacement(range(len(blocks)), 2):
+        own = blocks[a] if a == b else np.concatenate([blocks[a], blocks[b]])
+        other = None if a == b else x[blocks[b]]
+        found, far = on.spanning_tree(x[blocks[a]], other, metric=metric, core=core[own], component=component[own])
+        assert len(found) <= max(len(np.unique(component[own])) - 1, 0)
+        parts.append(own[found])
+        weights.append(far)
+    edges, lengths = kernels.minimum_forest(n, np.concatenate(parts), np.concatenate(weights))
+    np.testing.assert_array_equal(lengths, kernels.spanning_tree(x, metric=metric, core=core)[1])
+    assert len(np.unique(kernels.components(n, *edges.T))) == min(n, 1)
 
 
 def _joined(x, split, weights, cluster, min_samples, near, k):

@@ -133,6 +133,27 @@ def test_trees_of_many_rows(on, monkeypatch):
     checks.check_tree(x, "euclidean", np.sort(lengths, axis=1)[:, 3], on=on)
 
 
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+def test_trees_of_blocks(on, monkeypatch, metric):
+    monkeypatch.setattr("kernels.tree.FEW", 8)
+    rng = np.random.default_rng(3)
+    x = brute.rows(rng, 120, 6, metric)
+    lengths = brute.closeness(x, x, metric)
+    core = np.sort(lengths if metric == "euclidean" else 1 - lengths, axis=1)[:, 3]
+    checks.check_tree_of_blocks(x, metric, core, np.array_split(rng.permutation(120), 3), 3, on=on)
+
+
+def test_equal_rows_with_weights(on):
+    rng = np.random.default_rng(4)
+    x = checks.vectors(rng, 90, 12, 0.2, 0, 2)
+    weights = rng.integers(1, 4, size=len(x))
+    all_rows = np.repeat(np.arange(len(x)), weights)
+    expected = kernels.dbscan([x[all_rows]], threshold=0.9, min_samples=5)
+    found = on.dbscan([x[:40], x[40:]], threshold=0.9, min_samples=5, weights=[weights[:40], weights[40:]])
+    for one, two in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(one[all_rows], two)
+
+
 def test_too_little_room_is_found_out_and_made(monkeypatch):
     on = shim(monkeypatch)
     rooms = []

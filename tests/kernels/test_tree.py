@@ -9,7 +9,7 @@ from scipy.cluster.hierarchy import DisjointSet, linkage
 import kernels
 from kernels import boruvka, tree
 from tests.kernels import brute
-from tests.kernels.checks import check_tree
+from tests.kernels.checks import check_tree, check_tree_of_blocks
 
 
 @settings(max_examples=80, deadline=None)
@@ -98,29 +98,9 @@ def test_blocks_make_the_tree_of_the_whole(seed, n, cuts, metric, reach, listed,
     apart = apart if metric == "euclidean" else 1 - apart
     np.fill_diagonal(apart, np.inf)
     core = np.sort(apart, axis=1)[:, 1] if reach and n > 2 else np.zeros(n)
-    k = min(listed, max(n - 1, 0))
-    index, value = kernels.neighbours(x, k=max(k, 1), metric=metric)
-    far = value if metric == "euclidean" else 1 - value
-    beyond = far[:, -1] if k < n - 1 else np.full(n, np.inf)
-    edges, lengths, component = kernels.proved_edges(index, far, beyond, core)
-    parts, weights = [edges], [lengths]
-    rows = np.array_split(rng.permutation(n), cuts)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(boruvka, "SCOUTS", scouts)
-        for a in range(cuts):
-            for b in range(a, cuts):
-                own = rows[a] if a == b else np.concatenate([rows[a], rows[b]])
-                other = None if a == b else x[rows[b]]
-                found, far = kernels.spanning_tree(
-                    x[rows[a]], other, metric=metric, core=core[own], component=component[own]
-                )
-                assert len(found) <= max(len(np.unique(component[own])) - 1, 0)
-                parts.append(own[found])
-                weights.append(far)
-    edges, lengths = kernels.minimum_forest(n, np.concatenate(parts), np.concatenate(weights))
-    expected = kernels.spanning_tree(x, metric=metric, core=core)[1]
-    np.testing.assert_array_equal(lengths, expected)
-    assert len(np.unique(kernels.components(n, *edges.T))) == min(n, 1)
+        check_tree_of_blocks(x, metric, core, np.array_split(rng.permutation(n), cuts), listed)
 
 
 def test_forest_keeps_edges_of_no_length_and_counts_none_twice():
