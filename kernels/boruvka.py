@@ -19,11 +19,13 @@ from kernels.walk import Prefix, Walk
 
 Lengths = NDArray[np.float64]
 Tree = tuple[Index, Lengths]
-# Rows, bounds of their lengths, components: the shortest edges to another component up to the bounds, and other rows.
+# Rows, bounds of their lengths, components: the shortest edges to another component up to the bounds (inf: there is
+# none), and the other rows.
 Search = Callable[[Index, Lengths, Index], tuple[Lengths, Index]]
 
 # Rows whose nearest foreign rows bound what every component has to look for, where no list does.
 SCOUTS = 256
+FEW = 8
 
 
 def length_of(metric: Metric, closeness: Lengths) -> Lengths:
@@ -58,6 +60,7 @@ def rounds(
             asked = np.flatnonzero(doubtful)
             bound = _least(best, component)[component[asked]]
             found, row = search(asked, bound, component)
+            row = np.where(np.isfinite(found), row, n)
             looked[0][asked], looked[1][asked] = row, found
             sure[asked] = np.maximum(sure[asked], np.minimum(found, bound))
             best[asked], to[asked] = _shorter((best[asked], to[asked]), (found, row))
@@ -96,7 +99,9 @@ def searching(engine: Engine, a: Array, b: Array | None, metric: Metric, reach: 
         both = space(engine, rows_of(left), None if right is None else rows_of(right), metric)
         own = reach[numbers]
         caps = None if not own.any() else xp.asarray(-own if metric == "euclidean" else 1 - own)
-        walk = Walk(engine, both, k=1, groups=xp.asarray(component[numbers]), caps=caps, prefix=prefix)
+        # For few rows the products are less work than an order that saves some.
+        how = prefix if prefix != "auto" or FEW * len(asked) > n else "off"
+        walk = Walk(engine, both, k=1, groups=xp.asarray(component[numbers]), caps=caps, prefix=how)
         known = np.isfinite(bound)
         wanted = np.full(n, np.inf)
         wanted[asked[~known]] = -np.inf
@@ -116,7 +121,7 @@ def searching(engine: Engine, a: Array, b: Array | None, metric: Metric, reach: 
         place[numbers[::-1]] = np.arange(len(numbers))[::-1]
         found, length = to_host(best.index[:, 0])[place[asked]], -to_host(best.closeness[:, 0])[place[asked]]
         beyond = (found < 0) | (length > bound)
-        return np.where(beyond, np.inf, length), np.where(beyond, n, numbers[found])
+        return np.where(beyond, np.inf, length), np.where(beyond, -1, numbers[found])
 
     def search(asked: Index, bound: Lengths, component: Index) -> tuple[Lengths, Index]:
         every = np.arange(n)
@@ -129,7 +134,7 @@ def searching(engine: Engine, a: Array, b: Array | None, metric: Metric, reach: 
         pairs = int(sides.sum()) * (n - split) + int((~sides).sum()) * split
         if pairs > split * (n - split):
             return among(every[:split], every[split:], asked, bound, component)
-        found, row = np.full(len(asked), np.inf), np.full(len(asked), n)
+        found, row = np.full(len(asked), np.inf), np.full(len(asked), -1)
         for side, others in ((sides, every[split:]), (~sides, every[:split])):
             if side.any() and len(others):
                 found[side], row[side] = among(asked[side], others, asked[side], bound[side], component)
@@ -145,8 +150,9 @@ def _scouted(search: Search, component: Index, open_: NDArray[np.bool_]) -> tupl
     by_component = rows[np.argsort(component[rows], kind="stable")]
     scouts = np.unique(by_component[np.linspace(0, len(rows) - 1, min(SCOUTS, len(rows))).astype(np.int64)])
     found, row = search(scouts, np.full(len(scouts), np.inf), component)
-    best[scouts], to[scouts] = found, row
-    there = row < len(component)  # the other end has the edge, too
+    there = np.isfinite(found)
+    best[scouts[there]], to[scouts[there]] = found[there], row[there]
+    # The other end has the edge, too.
     order = np.argsort(-found[there], kind="stable")
     best[row[there][order]], to[row[there][order]] = found[there][order], scouts[there][order]
     return best, to

@@ -27,6 +27,7 @@ def spanning_tree(
     metric: Metric = "euclidean",
     core: Array | None = None,
     component: Array | None = None,
+    known: tuple[Index, Lengths] | None = None,
     prefix: Prefix = "auto",
 ) -> tuple[Array, Array]:
     """The minimum spanning tree of the complete graph of the rows of a (n, d), or of the graph of all pairs of a row of
@@ -35,7 +36,9 @@ def spanning_tree(
     The length of an edge is the distance of its rows: Euclidean, or 1 - similarity for the other metrics. With core
     (n + m,), it is at least the core distances of both rows: mutual reachability (Campello, Moulavi and Sander, PAKDD
     2013, definition 3). component: (n + m,) labels of rows that hang together already; the tree then is that of the
-    components. prefix: as for `pairs`.
+    components. known: (e, 2) labels of components and (e,) lengths of edges that there are elsewhere; returned are the
+    edges that the tree of these and of the pairs has beside them, and the less of them the better they are. prefix: as
+    for `pairs`.
 
     Returns (edges, 2) int64 and their float64 lengths, ascending. Of one block without components, equal lengths come
     in the order in which Prim's algorithm finds them from row 0, as in SciPy's single linkage: up to 1,024 rows by the
@@ -57,36 +60,58 @@ def spanning_tree(
             edges, lengths = _with_copies(engine, a, metric, reach, prefix)
             edges, lengths = _as_found(n, edges, lengths)
     else:
-        parts = np.arange(n) if component is None else np.unique(to_host(component), return_inverse=True)[1]
+        parts = np.arange(n) if component is None else to_host(component)
         if parts.shape != (n,):
             raise ValueError(f"component is {parts.shape}; ({n},) labels are needed")
-        none = np.empty((n, 0), np.int64)
-        search = searching(engine, a, b, metric, reach, prefix)
-        (edges, lengths), _ = rounds(parts, none, none.astype(np.float64), reach, search)
+        # An edge that there is elsewhere joins two rows that have no other, one in each of its components.
+        outside, far = (np.empty((0, 2), np.int64), np.empty(0)) if known is None else known
+        extra = 2 * len(far)
+        parts = np.unique(np.concatenate([parts, outside.ravel()]), return_inverse=True)[1]
+        index = np.concatenate([np.full(n, -1), n + (np.arange(extra) ^ 1)])[:, None]
+        length = np.concatenate([np.full(n, np.inf), np.repeat(far, 2)])[:, None]
+        sure = np.concatenate([reach, np.full(extra, np.inf)])
+        (edges, lengths), _ = rounds(parts, index, length, sure, searching(engine, a, b, metric, reach, prefix))
+        inside = edges[:, 0] < n
+        edges, lengths = edges[inside], lengths[inside]
     order = np.argsort(lengths, kind="stable")
     return engine.xp.asarray(edges[order]), engine.xp.asarray(lengths[order])
 
 
-def proved_edges(index: Index, length: Lengths, beyond: Lengths, core: Lengths) -> tuple[Index, Lengths, Index]:
+def proved_edges(index: Index, length: Lengths, beyond: Lengths, core: Lengths) -> tuple[Tree, Tree, Index]:
     """The part of the minimum spanning tree of mutual reachability that lists of neighbours prove.
 
     index, length: (n, k) listed rows (-1: none) and their distances; beyond: (n,) every row that is not listed is at
-    least this far; core: (n,). Returns edges (m, 2), their lengths, and the components (n,) that they make.
+    least this far; core: (n,). Returns edges (m, 2) with their lengths; the best edges of the lists between the
+    components that those make, a forest, with theirs; and the components (n,).
     """
+    n = len(index)
     far, sure = reached(index, length, beyond, core)
-    (edges, lengths), component = rounds(np.arange(len(index)), index, far, sure)
-    return edges, lengths, component
+    tree, component = rounds(np.arange(n), index, far, sure)
+    i, place = np.nonzero((index >= 0) & (component[index] != component[:, None]))
+    edges, lengths = np.column_stack([i, index[i, place]]), far[i, place]
+    order = np.lexsort((*edges.T[::-1], lengths))
+    edges, lengths = edges[order], lengths[order]
+    ends = np.sort(component[edges], axis=1)
+    _, first = np.unique(ends @ [n, 1], return_index=True)  # of two components the shortest
+    first.sort()
+    kept = _kruskal(n, ends[first], lengths[first])
+    return tree, (edges[first][kept], lengths[first][kept]), component
 
 
 def minimum_forest(n: int, edges: Ints, lengths: Lengths) -> Tree:
     """Of (m, 2) edges those of a minimum spanning forest of n nodes, ascending; ties by the nodes (Kruskal, 1956)."""
+    kept = _kruskal(n, edges, lengths)
+    return edges[kept].astype(np.int64), lengths[kept]
+
+
+def _kruskal(n: int, edges: Ints, lengths: Lengths) -> Index:
+    """Which edges these are."""
     low, high = edges.min(axis=1, initial=n), edges.max(axis=1, initial=-1)
     order = np.lexsort((high, low, lengths))
     # Ranks instead of lengths: SciPy takes a length of zero for no edge, and adds up edges that are there twice.
     _, first = np.unique((low * n + high)[order], return_index=True)
     graph = coo_array((first + 1, (low[order][first], high[order][first])), shape=(n, n))
-    kept = order[np.sort(minimum_spanning_tree(graph.tocsr()).data.astype(np.int64)) - 1]
-    return edges[kept], lengths[kept]
+    return order[np.sort(minimum_spanning_tree(graph.tocsr()).data.astype(np.int64)) - 1]
 
 
 def _prim(engine: Engine, rows: Space, reach: Lengths) -> Tree:

@@ -21,7 +21,8 @@ def exact(run: Run, settings: Cluster, live: np.ndarray, rank: np.ndarray) -> Ma
     none = Matched(np.full(n, -1), np.zeros(n), np.full(n, np.nan), np.empty(0), {})
     if not len(own):
         return none
-    edges, lengths = reach["edges"], reach["lengths"]
+    edges = np.concatenate([reach["edges"], reach["between"]])
+    lengths = np.concatenate([reach["lengths"], reach["apart"]])
     for part in (files.read_arrays(path) for _, path in blocks.each(run, blocks.TREE)):
         edges, lengths = np.concatenate([edges, part["edges"]]), np.concatenate([lengths, part["lengths"]])
         if len(edges) > 4 * len(own):

@@ -1,9 +1,10 @@
 """reach and tree: the spanning tree of mutual reachability over all rows, for an exact HDBSCAN; nothing otherwise.
 
 reach takes the neighbours of the whole run, from them the core distances, and the edges of the tree that these lists
-prove already. tree does the rest, one pair of blocks at a time: of all pairs of one row here and one there, the edges
-of the smallest tree that joins what reach left apart. Together they hold a minimum spanning tree, as an edge that is
-the longest of a ring inside two blocks is the longest of a ring. Lengths, and core distances, are 1 - similarity.
+prove already; and the best of the other edges of the lists between the components that these make. tree does the rest,
+one pair of blocks at a time: of all pairs of one row here and one there, the edges that a smallest tree of these and of
+the best edges has. Together they hold a minimum spanning tree, as an edge that is the longest of a ring among a part of
+the edges is so among all. Lengths, and core distances, are 1 - similarity.
 """
 
 import numpy as np
@@ -45,9 +46,16 @@ def reach_work(run: Run, unit: Unit) -> Counts:
     length = 1 - similarity
     core = kernels.core_lengths(index, length, nodes.weight[own], settings.min_samples)
     beyond = np.where(index[:, -1] >= 0, length[:, -1], np.inf)
-    edges, lengths, component = kernels.proved_edges(index, length, beyond, core)
+    (edges, lengths), (between, apart), component = kernels.proved_edges(index, length, beyond, core)
     files.write_arrays(
-        run.path / blocks.REACH, nodes=own, core=core, component=component, edges=own[edges], lengths=lengths
+        run.path / blocks.REACH,
+        nodes=own,
+        core=core,
+        component=component,
+        edges=own[edges],
+        lengths=lengths,
+        between=own[between],
+        apart=apart,
     )
     return {"nodes": len(own), "proved": len(edges)}
 
@@ -86,6 +94,7 @@ def tree_work(run: Run, unit: Unit) -> Counts:
         metric="cosine",
         core=reach["core"][at],
         component=reach["component"][at],
+        known=(reach["component"][np.searchsorted(reach["nodes"], reach["between"])], reach["apart"]),
     )
     edges = rows[run.backend.to_host(edges)]
     files.write_arrays(run.path / unit.writes[0], edges=edges, lengths=run.backend.to_host(lengths))

@@ -67,19 +67,21 @@ def check_tree(x, metric, core=None, on=kernels):
         assert kernels.components(n, *edges.T).max() == 0
 
 
-def check_tree_of_blocks(x, metric, core, blocks, listed, on=kernels):
+def check_tree_of_blocks(x, metric, core, blocks, listed, with_known, on=kernels):
     """What lists of neighbours prove, and the trees of the rest over each pair of blocks, hold a minimum tree."""
     n = len(x)
     k = min(listed, max(n - 1, 0))
     index, value = on.neighbours(x, k=max(k, 1), metric=metric)
     far = value if metric == "euclidean" else 1 - value
     beyond = far[:, -1] if k < n - 1 else np.full(n, np.inf)
-    edges, lengths, component = kernels.proved_edges(index, far, beyond, core)
-    parts, weights = [edges], [lengths]
+    proved, between, component = kernels.proved_edges(index, far, beyond, core)
+    parts, weights = ([one, two] for one, two in zip(proved, between, strict=True))
+    known = component[between[0]], between[1]
     for a, b in combinations_with_replacement(range(len(blocks)), 2):
         own = blocks[a] if a == b else np.concatenate([blocks[a], blocks[b]])
         other = None if a == b else x[blocks[b]]
-        found, far = on.spanning_tree(x[blocks[a]], other, metric=metric, core=core[own], component=component[own])
+        given = {"component": component[own], "known": known if with_known else None}
+        found, far = on.spanning_tree(x[blocks[a]], other, metric=metric, core=core[own], **given)
         assert len(found) <= max(len(np.unique(component[own])) - 1, 0)
         parts.append(own[found])
         weights.append(far)

@@ -140,7 +140,7 @@ def test_trees_of_blocks(on, monkeypatch, metric):
     x = brute.rows(rng, 120, 6, metric)
     lengths = brute.closeness(x, x, metric)
     core = np.sort(lengths if metric == "euclidean" else 1 - lengths, axis=1)[:, 3]
-    checks.check_tree_of_blocks(x, metric, core, np.array_split(rng.permutation(120), 3), 3, on=on)
+    checks.check_tree_of_blocks(x, metric, core, np.array_split(rng.permutation(120), 3), 3, True, on=on)
 
 
 def test_equal_rows_with_weights(on):

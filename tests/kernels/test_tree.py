@@ -87,9 +87,10 @@ def test_wrong_core_distances(core):
     reach=st.booleans(),
     listed=st.integers(1, 8),
     scouts=st.integers(1, 4),
+    with_known=st.booleans(),
     decimals=st.sampled_from([None, 0]),
 )
-def test_blocks_make_the_tree_of_the_whole(seed, n, cuts, metric, reach, listed, scouts, decimals):
+def test_blocks_make_the_tree_of_the_whole(seed, n, cuts, metric, reach, listed, scouts, with_known, decimals):
     """What lists prove, and the trees of the rest over each pair of blocks, hold a minimum tree of all rows."""
     rng = np.random.default_rng(seed)
     x = brute.rows(rng, n, 4, metric, "float64")
@@ -100,7 +101,7 @@ def test_blocks_make_the_tree_of_the_whole(seed, n, cuts, metric, reach, listed,
     core = np.sort(apart, axis=1)[:, 1] if reach and n > 2 else np.zeros(n)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(boruvka, "SCOUTS", scouts)
-        check_tree_of_blocks(x, metric, core, np.array_split(rng.permutation(n), cuts), listed)
+        check_tree_of_blocks(x, metric, core, np.array_split(rng.permutation(n), cuts), listed, with_known)
 
 
 def test_forest_keeps_edges_of_no_length_and_counts_none_twice():
