@@ -25,7 +25,6 @@ Search = Callable[[Index, Lengths, Index], tuple[Lengths, Index]]
 
 # Rows whose nearest foreign rows bound what every component has to look for, where no list does.
 SCOUTS = 256
-FEW = 8
 
 
 def length_of(metric: Metric, closeness: Lengths) -> Lengths:
@@ -99,9 +98,7 @@ def searching(engine: Engine, a: Array, b: Array | None, metric: Metric, reach: 
         both = space(engine, rows_of(left), None if right is None else rows_of(right), metric)
         own = reach[numbers]
         caps = None if not own.any() else xp.asarray(-own if metric == "euclidean" else 1 - own)
-        # For few rows the products are less work than an order that saves some.
-        how = prefix if prefix != "auto" or FEW * len(asked) > n else "off"
-        walk = Walk(engine, both, k=1, groups=xp.asarray(component[numbers]), caps=caps, prefix=how)
+        walk = Walk(engine, both, k=1, groups=xp.asarray(component[numbers]), caps=caps, prefix=prefix)
         known = np.isfinite(bound)
         wanted = np.full(n, np.inf)
         wanted[asked[~known]] = -np.inf

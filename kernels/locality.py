@@ -28,7 +28,7 @@ AXES_COST = 100
 MOST_LEFT = 0.05
 
 
-def axes(engine: Engine, frame: Frame, low: float, k: int) -> Array | None:
+def axes(engine: Engine, frame: Frame, low: float) -> Array | None:
     """(depth, p) the principal directions, most telling first; None where a screen of their coordinates would leave too
     many of all pairs, in whatever order."""
     n, split = frame.space.n, frame.space.split
@@ -42,9 +42,8 @@ def axes(engine: Engine, frame: Frame, low: float, k: int) -> Array | None:
     z, other = frame.rows(_spread(xp, end, 64)), frame.rows(start + _spread(xp, n - start, 2 * SAMPLE))
     if not len(z) or not len(other):
         return None
-    floor = _floor(xp, _scores(xp, frame, z, other), low, k)
     bound = _scores(xp, frame, *(shorten(xp, x, found) for x in (z, other)))
-    return found if float((bound >= floor).mean()) < MOST_LEFT else None
+    return found if float((bound >= low).mean()) < MOST_LEFT else None
 
 
 def principal(xp: Any, frame: Frame) -> Array:
@@ -58,14 +57,6 @@ def _scores(xp: Any, frame: Frame, x: Array, y: Array) -> Array:
     if frame.distance:
         tile -= 0.5 * (x * x).sum(axis=1)[:, None] + 0.5 * (y * y).sum(axis=1)
     return tile
-
-
-def _floor(xp: Any, scores: Array, low: float, k: int) -> Array:
-    """(rows, 1) what a pair must reach, judged from a sample of the columns."""
-    at = scores.shape[1] - k - 1
-    if not k or at < 0:
-        return xp.full((len(scores), 1), low if not k else -np.inf)
-    return xp.minimum(low, xp.partition(scores, at, axis=1)[:, at])[:, None]
 
 
 def order(engine: Engine, frame: Frame, axes: Array) -> tuple[Array, Array]:
@@ -103,7 +94,7 @@ def tree(xp: Any, u: Array) -> Array:
     return ids[ids < n]
 
 
-def choose(engine: Engine, frame: Frame, order: Array, low: float, k: int, axes: Array) -> Array | None:
+def choose(engine: Engine, frame: Frame, order: Array, low: float, axes: Array) -> Array | None:
     """The axes of the prefix screen that costs least on a sample of the tiles, or None if none saves a fifth."""
     xp, block = engine.xp, engine.block
     end = frame.space.n if frame.space.split is None else frame.space.split
@@ -113,18 +104,15 @@ def choose(engine: Engine, frame: Frame, order: Array, low: float, k: int, axes:
     if not len(rows) or not len(columns):
         return None
     z, other = frame.rows(order[rows]), frame.rows(order[columns])
-    many = frame.rows(order[start + _spread(xp, frame.space.n - start, 4 * SAMPLE)]) if k else other
-    floor = _floor(xp, _scores(xp, frame, z, many), low, k)
     whole = frame.depth + engine.overhead
     best, cheapest = None, 0.8 * whole
     for p in LENGTHS:
         if p > axes.shape[1]:
             break
         x, y = shorten(xp, z, axes[:, :p]), shorten(xp, other, axes[:, :p])
-        left = _scores(xp, frame, x, y) >= floor - engine.rounding(p + 1)
+        left = _scores(xp, frame, x, y) >= low - engine.rounding(p + 1)
         used = len(columns) // block * block
         share = left[:, :used].reshape(-1, 64, used // block, block).mean(axis=(1, 3)) if used else left.mean()
-        share = share * (2 if k else 1)  # the floor of the column lets as many through
         cost = p + 1 + engine.overhead + float(xp.minimum(share * engine.gather * frame.depth, whole).mean())
         if cost < cheapest:
             best, cheapest = axes[:, :p], cost

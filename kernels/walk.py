@@ -79,12 +79,14 @@ class Walk:
             return
         axes = None
         if prefix == "auto":
-            axes = locality.axes(engine, self.frame, self.low, k)
+            # Lists want whatever is best: few tiles can be left out, and those that are left cost more than all (tried
+            # on 20,000 rows of 256 and of 512 numbers: 1.5 to 2.3 times).
+            axes = None if k else locality.axes(engine, self.frame, self.low)
         elif prefix != "off" and space.metric != "hamming":
             axes = locality.principal(engine.xp, self.frame)[:, :prefix]
         if axes is not None:
             self.order, self.place = locality.order(engine, self.frame, axes)
-            axes = locality.choose(engine, self.frame, self.order, self.low, k, axes) if prefix == "auto" else axes
+            axes = locality.choose(engine, self.frame, self.order, self.low, axes) if prefix == "auto" else axes
         self.full = screen.full(engine, self.frame, self.order)
         if axes is not None:
             self.short = screen.prefix(engine, self.frame, self.order, axes)

@@ -71,7 +71,6 @@ def test_prefix_auto_is_used_and_changes_nothing(monkeypatch):
     for question in (
         lambda prefix: collected(kernels.pairs(x, threshold=0.99, prefix=prefix)),
         lambda prefix: (kernels.counts(x[:5000], x[5000:], threshold=0.99, prefix=prefix),),
-        lambda prefix: kernels.neighbours(x, k=5, prefix=prefix),
         lambda prefix: collected(kernels.pairs(x, threshold=0.5, metric="euclidean", prefix=prefix)),
     ):
         work = []
