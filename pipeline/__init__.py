@@ -9,7 +9,7 @@ from pipeline.config import Config, ConfigError
 from pipeline.folder import Run
 from pipeline.run import run
 from pipeline.summary import Summary
-from pipeline.vectors import Datapoint, datapoints
+from pipeline.vectors import Datapoint, datapoints, write_datapoints
 
 __version__ = "0.1.0"
 __all__ = [
@@ -23,4 +23,5 @@ __all__ = [
     "read_clusters",
     "run",
     "write_clusters",
+    "write_datapoints",
 ]

@@ -11,7 +11,18 @@ import pyarrow.parquet as pq
 import pytest
 import zarr
 
-from pipeline import Config, ConfigError, Datapoint, Summary, datapoints, files, formats, sources, vectors
+from pipeline import (
+    Config,
+    ConfigError,
+    Datapoint,
+    Summary,
+    datapoints,
+    files,
+    formats,
+    sources,
+    vectors,
+    write_datapoints,
+)
 from pipeline.manifest import Manifest
 from tests.pipeline import given
 from tests.pipeline.given import WRITERS
@@ -170,6 +181,19 @@ def test_datapoints(tmp_path: Path, x: np.ndarray, name: str):
     np.testing.assert_array_equal(np.array([point.vector for point in found]), x)
     bare = list(datapoints(write(tmp_path / file, x)))
     assert isinstance(bare[3], Datapoint) and (bare[3].key, bare[3].label) == ("3", None)
+
+
+def test_datapoints_are_written(tmp_path: Path, x: np.ndarray):
+    file, write = WRITERS["pkl"]
+    old = write(tmp_path / file, x, KEYS, LABELS)
+    write_datapoints(tmp_path / "new.parquet", datapoints(old))
+    one, two = (list(datapoints(tmp_path / name)) for name in (file, "new.parquet"))
+    assert [(p.key, p.label) for p in one] == [(p.key, p.label) for p in two]
+    for a, b in zip(one, two, strict=True):
+        assert a.vector.dtype == b.vector.dtype and (a.vector == b.vector).all()
+    for wrong in ([], [one[0], Datapoint("b", np.ones(1), None)], [Datapoint("a", np.ones((1, 2)), None)]):
+        with pytest.raises(ValueError, match="of one length and kind"):
+            write_datapoints(tmp_path / "bad.parquet", wrong)
 
 
 def test_datapoints_of_no_vectors(tmp_path: Path):
