@@ -184,7 +184,7 @@ def test_datapoints(tmp_path: Path, x: np.ndarray, name: str):
 
 
 def test_datapoints_are_written(tmp_path: Path, x: np.ndarray):
-    file, write = WRITERS["pkl"]
+    file, write = WRITERS["pickle"]
     old = write(tmp_path / file, x, KEYS, LABELS)
     write_datapoints(tmp_path / "new.parquet", datapoints(old))
     one, two = (list(datapoints(tmp_path / name)) for name in (file, "new.parquet"))
