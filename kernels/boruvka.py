@@ -55,7 +55,7 @@ def rounds(
             doubtful &= component != np.bincount(component).argmax()
             open_ = ~np.isfinite(_least(best, component))
             if open_[component[doubtful]].any():
-                best, to = _shorter((best, to), _scouted(search, component, open_))
+                best, to = _shorter((best, to), _scouted(search, component, open_[component] & np.isfinite(sure)))
             asked = np.flatnonzero(doubtful)
             bound = _least(best, component)[component[asked]]
             found, row = search(asked, bound, component)
@@ -140,10 +140,11 @@ def searching(engine: Engine, a: Array, b: Array | None, metric: Metric, reach: 
     return search
 
 
-def _scouted(search: Search, component: Index, open_: NDArray[np.bool_]) -> tuple[Lengths, Index]:
-    """(n,) some edges to other components, from a few rows of the components that have none to go by."""
+def _scouted(search: Search, component: Index, may: NDArray[np.bool_]) -> tuple[Lengths, Index]:
+    """(n,) some edges to other components, from a few of the rows that may look: those of the components that have none
+    to go by."""
     best, to = np.full(len(component), np.inf), np.full(len(component), len(component))
-    rows = np.flatnonzero(open_[component])
+    rows = np.flatnonzero(may)
     by_component = rows[np.argsort(component[rows], kind="stable")]
     scouts = np.unique(by_component[np.linspace(0, len(rows) - 1, min(SCOUTS, len(rows))).astype(np.int64)])
     found, row = search(scouts, np.full(len(scouts), np.inf), component)

@@ -113,3 +113,14 @@ def test_forest_keeps_edges_of_no_length_and_counts_none_twice():
 def test_wrong_components():
     with pytest.raises(ValueError, match="labels are needed"):
         kernels.spanning_tree(np.eye(4), component=np.zeros(3, int))
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_blocks_of_groups_of_groups(seed):
+    """Lists join some components, and leave groups far apart that no list sees."""
+    rng = np.random.default_rng(seed)
+    centres = 50 * rng.normal(size=(3, 1, 3)) + 3 * rng.normal(size=(3, 4, 3))
+    x = centres.reshape(-1, 3)[rng.integers(12, size=150)] + rng.normal(size=(150, 3)) * rng.uniform(0.1, 1.5, (150, 1))
+    core = np.sort(brute.closeness(x, x, "euclidean"), axis=1)[:, 2]
+    for listed in (2, 4, 8):
+        check_tree_of_blocks(x, "euclidean", core, np.array_split(rng.permutation(150), 3), listed, True)

@@ -190,7 +190,8 @@ def test_datapoints_are_written(tmp_path: Path, x: np.ndarray):
     one, two = (list(datapoints(tmp_path / name)) for name in (file, "new.parquet"))
     assert [(p.key, p.label) for p in one] == [(p.key, p.label) for p in two]
     for a, b in zip(one, two, strict=True):
-        assert a.vector.dtype == b.vector.dtype and (a.vector == b.vector).all()
+        assert a.vector.dtype == b.vector.dtype
+        np.testing.assert_array_equal(a.vector, b.vector)
     for wrong in ([], [one[0], Datapoint("b", np.ones(1), None)], [Datapoint("a", np.ones((1, 2)), None)]):
         with pytest.raises(ValueError, match="of one length and kind"):
             write_datapoints(tmp_path / "bad.parquet", wrong)
