@@ -51,7 +51,7 @@ def test_killed_again_and_again(whole, tmp_path: Path, kind: str, method: str):
     if method == "hdbscan":
         summary = audit(source, tmp_path / "whole", *SETTINGS, chosen)
         expected, units = results(tmp_path / "whole"), sum(stage.units for stage in summary.stages[1:])
-    step = 6 if kind == "local" else 1  # it takes seconds to begin
+    step = 6 if kind == "local" else 2  # it takes seconds to begin
     rng = np.random.default_rng(0)
     kills, seen = 0, -1
     while True:
