@@ -5,8 +5,8 @@ by representatives makes of the same batches, ours and the usual one, by medoids
 
 Adjusted Rand scores, noise as a label of its own. Of DBSCAN a second score is over the core rows: scikit-learn leaves a
 border row to the cluster that comes first, here it goes to the core row that is nearest. Of HDBSCAN a second score is
-over the rows that are in clusters: rows that a split frees at their own core distance are noise here, and on a side that
-the order of the rows decides there. `reordered` is scikit-learn against itself with the rows in another order.
+over the rows that are in clusters: rows that a split frees at their own core distance are noise here, and on a side
+that the order of the rows decides there. `reordered` is scikit-learn against itself with the rows in another order.
 """
 
 import argparse
