@@ -6,15 +6,16 @@ from typing import Any
 import numpy as np
 import zarr
 
+from pipeline import images
 from pipeline.config import ConfigError
 
 CHUNK_BYTES = 1 << 20
 
 
-def files_of(descriptor: str, batch: int) -> tuple[str, str]:
-    """The shard files of a batch: vectors, status."""
+def files_of(descriptor: str, *batches: int) -> tuple[str, ...]:
+    """The shard files of some batches: vectors and status of each."""
     place = f"embeddings.zarr/{descriptor}"
-    return f"{place}/vectors/c/{batch}/0", f"{place}/status/c/{batch}"
+    return tuple(file for b in batches for file in (f"{place}/vectors/c/{b}/0", f"{place}/status/c/{b}"))
 
 
 def prepare(root: Path, descriptor: str, batches: int, batch_rows: int, dim: int, attributes: dict[str, Any]) -> None:
@@ -71,6 +72,11 @@ def read(root: Path, descriptor: str, batches: tuple[int, ...]) -> tuple[np.ndar
     size = group["status"].chunks[0]
     rows = slice(batches[0] * size, (batches[-1] + 1) * size)
     return group["vectors"][rows], group["status"][rows]
+
+
+def usable(vectors: np.ndarray, status: np.ndarray) -> np.ndarray:
+    """(n,) booleans: rows that could be read and have a direction to compare."""
+    return np.isin(status, images.USABLE) & vectors.any(axis=1)
 
 
 def dimensions(root: Path, descriptor: str) -> int:

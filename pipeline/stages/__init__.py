@@ -9,6 +9,6 @@ from pipeline.stages.outliers import OUTLIERS
 from pipeline.stages.pairs import PAIRS
 from pipeline.stages.report import REPORT
 from pipeline.stages.search import SEARCH
-from pipeline.stages.tree import REACH_STAGE, TREE
+from pipeline.stages.tree import REACH, TREE
 
-FLOW: list[Stage] = [EMBED, SEARCH, CLUSTER, PAIRS, REACH_STAGE, TREE, MATCH, DUPLICATES, OUTLIERS, REPORT]
+FLOW: list[Stage] = [EMBED, SEARCH, CLUSTER, PAIRS, REACH, TREE, MATCH, DUPLICATES, OUTLIERS, REPORT]

@@ -31,7 +31,7 @@ def units(run: Run) -> list[Unit]:
         *reads,
         *(f"manifest/{name}.parquet" for name in names),
         *manifest.removed_files(),
-        *(path for batch in range(len(names)) for path in store.files_of(run.descriptor, batch)),
+        *store.files_of(run.descriptor, *range(len(names))),
     )
     how: list[object] = [mode, clusterers.parameters(settings)]
     reads += search.of_batches(run)
@@ -65,7 +65,7 @@ def work(run: Run, unit: Unit) -> Counts:
         }
     )
     files.write_table(run.path / unit.writes[0], table)
-    about = clusters.table(run, rows, known["key"], known["label"], labels, persistence)
+    about = clusters.table(run, rows, known["key"], known["label"], labels, persistence, rank)
     files.write_table(run.path / unit.writes[1], about)
     how = {"mode": run.config.matching, "parameters": clusterers.parameters(settings), **found.notes}
     if choices := search.of_batches(run):

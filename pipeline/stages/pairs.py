@@ -19,7 +19,7 @@ import numpy as np
 import pyarrow as pa
 
 import kernels
-from pipeline import blocks, files, store
+from pipeline import blocks, files
 from pipeline.descriptors import near_similarity
 from pipeline.folder import Run
 from pipeline.stage import Counts, Stage, Unit
@@ -41,12 +41,7 @@ def units(run: Run) -> list[Unit]:
         found.append(
             Unit(
                 name,
-                tuple(
-                    path
-                    for batch in batches
-                    for path in (f"manifest/{batch:05}.parquet", *store.files_of(run.descriptor, batch))
-                )
-                + (search.reads(run) if run.config.matching == "exact" else ()),
+                blocks.stored(run, batches) + (search.reads(run) if run.config.matching == "exact" else ()),
                 tuple(kind.format(name) for kind in own),
                 salt=_salt(run, here),
                 accepts=() if before is None else (_salt(run, before),),
