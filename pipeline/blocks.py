@@ -12,11 +12,12 @@ from pipeline import files, store
 from pipeline.folder import Run
 from pipeline.manifest import Manifest
 
-CLASSES, LINKS, NEIGHBOURS, NEAR = (
+CLASSES, LINKS, NEIGHBOURS, NEAR, VERIFIED = (
     "pairs/{}.classes.npz",
     "pairs/{}.links.npz",
     "pairs/{}.neighbours.npz",
     "pairs/{}.near.parquet",
+    "pairs/{}.verified.parquet",
 )
 TREE, REACH = "tree/{}.npz", "tree/reach.npz"
 

@@ -123,6 +123,7 @@ KeepRule = Literal["resolution", "bytes", "key"]
 class Duplicates(Section):
     similarity: Similarity | None = None  # null: the descriptor's own tested constant
     keep: list[KeepRule] = ["resolution", "bytes", "key"]
+    symmetries: bool = False  # mirrored and rotated copies, too
     max_pairs: Positive = (
         5_000_000  # of one pair unit; above it only the best of each row are kept, and the report says so
     )
@@ -171,6 +172,8 @@ class Config(Section):
         most = max((search and search.min_samples) or [self.cluster.min_samples])
         if "hdbscan" in methods and most > MOST_SAMPLES:
             raise ValueError(f"cluster.min_samples is {most}; hdbscan takes at most {MOST_SAMPLES}")
+        if self.duplicates.symmetries and self.embed.model:
+            raise ValueError("duplicates.symmetries is for the descriptor dct, not for embed.model")
         if self.embed.weights and not self.embed.model:
             raise ValueError("embed.weights is given but embed.model is not")
         return self

@@ -32,7 +32,8 @@ def run(config: Config, *, until: str | None = None, only: str | None = None) ->
     if until is not None and only is not None:
         raise ConfigError("--until and --only: give one of them")
     last = until or only
-    sources.kind(config.source)
+    if sources.kind(config.source) == "vectors" and config.duplicates.symmetries:
+        raise ConfigError("duplicates.symmetries is for images and the descriptor dct, not for given vectors")
     device = backend.choose(config.workers.device)
     path = Path(config.run.path)
     try:

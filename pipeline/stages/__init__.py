@@ -10,5 +10,6 @@ from pipeline.stages.pairs import PAIRS
 from pipeline.stages.report import REPORT
 from pipeline.stages.search import SEARCH
 from pipeline.stages.tree import REACH, TREE
+from pipeline.stages.verify import VERIFY
 
-FLOW: list[Stage] = [EMBED, SEARCH, CLUSTER, PAIRS, REACH, TREE, MATCH, DUPLICATES, OUTLIERS, REPORT]
+FLOW: list[Stage] = [EMBED, SEARCH, CLUSTER, PAIRS, REACH, TREE, MATCH, VERIFY, DUPLICATES, OUTLIERS, REPORT]

@@ -3,18 +3,23 @@
 Rows with equal pixels or equal vectors are one item. Items are ranked by the keep policy; an item is kept unless a
 better-ranked kept one is similar to it (so no group hangs together by a chain only), and then joins the one of these
 that it is most similar to, ties by rank.
+
+better.parquet has the best similarity of each row to a better-ranked one: at another threshold above the present one,
+the rows at or above it are those that stand back.
 """
 
 import numpy as np
 import pyarrow as pa
 
 import kernels
-from pipeline import blocks, files
+from pipeline import blocks, descriptors, files
+from pipeline.descriptors.symmetries import SYMMETRIES, inverse
 from pipeline.folder import Run
 from pipeline.stage import Counts, Stage, Unit
 from pipeline.stages.embed import IMAGES
 
 READABLE = ("ok", "damaged")
+UNDONE = np.array([inverse(symmetry) for symmetry in range(len(SYMMETRIES))], np.int8)
 
 
 def units(run: Run) -> list[Unit]:
@@ -22,9 +27,14 @@ def units(run: Run) -> list[Unit]:
     reads = (
         *(f"{folder}/{name}.parquet" for folder in ("manifest", "images") for name in names),
         *run.manifest.removed_files(),
-        *blocks.paths(run, blocks.CLASSES, blocks.NEAR),
+        *blocks.paths(run, blocks.CLASSES, _pairs_of(run)),
     )
-    return [Unit("all", reads, ("duplicates.parquet",))]
+    near = descriptors.near_similarity(run.config, run.descriptor)
+    return [Unit("all", reads, ("duplicates.parquet", "better.parquet"), salt=str(near))]
+
+
+def _pairs_of(run: Run) -> str:
+    return blocks.VERIFIED if descriptors.verified(run.descriptor) else blocks.NEAR
 
 
 def work(run: Run, unit: Unit) -> Counts:
@@ -43,17 +53,18 @@ def work(run: Run, unit: Unit) -> Counts:
     item_rank = np.full(item.max(initial=-1) + 1, len(rows), np.int64)
     np.minimum.at(item_rank, item, rank)
 
-    i, j, similarity = _item_pairs(run, item_of_node)
+    i, j, similarity, symmetry = _item_pairs(run, item_of_node)
     kept = kernels.leaders(item_rank, i, j)
     upward = kept[
         np.where(item_rank[i] < item_rank[j], i, j)
     ]  # what is kept is better than all that stands back for it
     leader = kernels.attach(kept, i[upward], j[upward], similarity[upward], item_rank)
     own = np.where(kept, np.arange(len(kept)), leader)
-    similar = _similarity_to(own, i, j, similarity)
+    similar, turn = _to_own(own, i, j, similarity, symmetry)
 
     group = own[item]
-    head = np.argsort(rank)[item_rank][group]  # the kept row of each row's group
+    by_rank = np.argsort(rank)
+    head = by_rank[item_rank][group]  # the kept row of each row's group
     size = np.bincount(group, minlength=len(kept))
     shown = np.flatnonzero(size[group] > 1)
     keep = head == np.arange(len(rows))
@@ -70,10 +81,15 @@ def work(run: Run, unit: Unit) -> Counts:
             "group": number[shown],
             "kind": pa.array(kind[shown].tolist(), pa.string()),
             "keep": keep[shown],
-            "similarity": np.where(item[shown] == group[shown], 1.0, similar[item[shown]]),
+            "similarity": similar[item[shown]],
+            "turned": pa.array([SYMMETRIES[s] for s in turn[item[shown]]], pa.string()),
         }
     )
     files.write_table(run.path / unit.writes[0], table)
+    better, best = _better(item, rank, item_rank, by_rank, i, j, similarity)
+    has = np.flatnonzero(better >= 0)
+    table = pa.table({"row": rows[has], "better": rows[better[has]], "similarity": best[has]})
+    files.write_table(run.path / unit.writes[1], table)
     kinds = {name: int((kind[shown] == name).sum()) for name in ("exact", "pixels", "near")}
     return {"rows": len(rows), "groups": int(number.max(initial=-1)) + 1, **kinds}
 
@@ -121,29 +137,58 @@ def _items(node: np.ndarray, pixel: np.ndarray) -> np.ndarray:
     return kernels.components(n, i, j)
 
 
-def _item_pairs(run: Run, item_of_node: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Pairs of different items and their best similarity."""
-    parts = [(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))]
-    for _, path in blocks.each(run, blocks.NEAR):
+def _item_pairs(run: Run, item_of_node: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Pairs i < j of different items, their best similarity, and the symmetry that turns j into what looks like i."""
+    kind, least = _pairs_of(run), descriptors.near_similarity(run.config, run.descriptor)
+    none = np.empty(0, np.int64)
+    parts = [(none, none, np.empty(0), np.empty(0, np.int8))]
+    for _, path in blocks.each(run, kind):
         table = files.read_table(path)
         i, j = (item_of_node[table[name].to_numpy()] for name in ("i", "j"))
-        use = (i >= 0) & (j >= 0) & (i != j)
-        parts.append((np.minimum(i, j)[use], np.maximum(i, j)[use], table["similarity"].to_numpy()[use]))
-    i, j, similarity = (np.concatenate(column) for column in zip(*parts, strict=True))
-    order = np.lexsort((-similarity, j, i))
-    i, j, similarity = i[order], j[order], similarity[order]
+        similarity = table["similarity"].to_numpy()
+        verified = "symmetry" in table.column_names
+        symmetry = table["symmetry"].to_numpy() if verified else np.zeros(len(i), np.int8)
+        use = (i >= 0) & (j >= 0) & (i != j) & (similarity >= least)
+        symmetry = np.where(i < j, symmetry, UNDONE[symmetry])
+        parts.append((np.minimum(i, j)[use], np.maximum(i, j)[use], similarity[use], symmetry[use]))
+    i, j, similarity, symmetry = (np.concatenate(column) for column in zip(*parts, strict=True))
+    order = np.lexsort((symmetry, -similarity, j, i))
+    i, j, similarity, symmetry = (column[order] for column in (i, j, similarity, symmetry))
     first = np.ones(len(i), bool)
     first[1:] = (i[1:] != i[:-1]) | (j[1:] != j[:-1])
-    return i[first], j[first], similarity[first]
+    return i[first], j[first], similarity[first], symmetry[first]
 
 
-def _similarity_to(own: np.ndarray, i: np.ndarray, j: np.ndarray, similarity: np.ndarray) -> np.ndarray:
-    """(n,) similarity of each item to the one it belongs to; 1 for its own."""
-    found = np.ones(len(own))
-    for low, high in ((i, j), (j, i)):
+def _to_own(
+    own: np.ndarray, i: np.ndarray, j: np.ndarray, similarity: np.ndarray, symmetry: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Of each item (n,): the similarity to the one it belongs to, 1 for its own; and what turns it into that one."""
+    found, turn = np.ones(len(own)), np.zeros(len(own), np.int8)
+    for low, high, turns in ((i, j, UNDONE[symmetry]), (j, i, symmetry)):
         mine = own[low] == high
-        found[low[mine]] = similarity[mine]
-    return found
+        found[low[mine]], turn[low[mine]] = similarity[mine], turns[mine]
+    return found, turn
 
 
-DUPLICATES = Stage("duplicates", ("duplicates.keep",), units, work)
+def _better(
+    item: np.ndarray,
+    rank: np.ndarray,
+    item_rank: np.ndarray,
+    by_rank: np.ndarray,
+    i: np.ndarray,
+    j: np.ndarray,
+    similarity: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Of each row (n,): the better-ranked row that it is most similar to (of equals the best-ranked), and how similar;
+    -1 and 0 where there is none."""
+    worse = np.where(item_rank[i] > item_rank[j], i, j)
+    other = i + j - worse
+    order = np.lexsort((item_rank[other], -similarity, worse))
+    first = order[np.flatnonzero(np.diff(worse[order], prepend=-1))]
+    to, best = np.full(len(item_rank), -1, np.int64), np.zeros(len(item_rank))
+    to[worse[first]], best[worse[first]] = by_rank[item_rank[other[first]]], similarity[first]
+    copy = rank > item_rank[item]  # of a better one in the same item
+    return np.where(copy, by_rank[item_rank[item]], to[item]), np.where(copy, 1.0, best[item])
+
+
+DUPLICATES = Stage("duplicates", ("duplicates.keep",), units, work, version=2)
