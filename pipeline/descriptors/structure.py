@@ -18,7 +18,7 @@ SIDE = 64
 WINDOW = 7
 # Something to see: a deviation of this share of that of the whole image, within limits, in levels: rounding makes one.
 CONTRAST, LEAST, MOST = 0.05, 1.0, 2.0
-FEWEST = 41  # windows, a hundredth of all
+FEWEST = 34  # windows, a hundredth of all
 # The map may move no corner by more pixels: a crop of a tenth moves one by 6.4, and an icon can be laid onto any other.
 REACH, STILL = 7.0, 0.1
 ITERATIONS, ENOUGH, SMOOTHED = 15, 1e-3, 3
@@ -31,6 +31,8 @@ AGREE = 0.76  # the same structure; docs/duplicates.md has what lies above and b
 
 EVEN = np.full(WINDOW, 1 / WINDOW, np.float32)
 RISE = (np.arange(WINDOW, dtype=np.float32) - WINDOW // 2) / WINDOW
+WHOLE = np.zeros((SIDE, SIDE), bool)  # windows that lie inside the image
+WHOLE[WINDOW // 2 : -(WINDOW // 2), WINDOW // 2 : -(WINDOW // 2)] = True
 SPREAD = (WINDOW**2 - 1) / 12  # the variance of a coordinate in a window
 
 
@@ -56,7 +58,7 @@ def see(luma: np.ndarray) -> Seen:
 def agreement(a: Seen, b: Seen) -> float:
     """Nearly 1 for equal images, about 0 for unlike ones; 0 if there is nothing to see in them."""
     least = float(np.clip(CONTRAST * min(a.deviation, b.deviation), LEAST, MOST))
-    as_they_are = _structure(a, b, least, None)
+    as_they_are = _structure(a, b, least, WHOLE)
     if as_they_are >= AGREE:
         return as_they_are
     move = _aligned(a.luma, b.luma)
@@ -65,14 +67,12 @@ def agreement(a: Seen, b: Seen) -> float:
     back = cv2.WARP_INVERSE_MAP
     moved = cv2.warpAffine(b.luma, move, (SIDE, SIDE), flags=cv2.INTER_LINEAR | back, borderMode=cv2.BORDER_REPLICATE)
     inside = cv2.warpAffine(np.ones((SIDE, SIDE), np.uint8), move, (SIDE, SIDE), flags=cv2.INTER_NEAREST | back)
-    whole = cv2.erode(inside, np.ones((WINDOW, WINDOW), np.uint8), borderType=cv2.BORDER_CONSTANT, borderValue=1)
+    whole = cv2.erode(inside, np.ones((WINDOW, WINDOW), np.uint8), borderType=cv2.BORDER_CONSTANT, borderValue=0)
     return max(as_they_are, _structure(a, see(moved), least, whole > 0))
 
 
-def _structure(a: Seen, b: Seen, least: float, inside: np.ndarray | None) -> float:
-    use = np.maximum(a.variance, b.variance) > least**2
-    if inside is not None:
-        use &= inside
+def _structure(a: Seen, b: Seen, least: float, inside: np.ndarray) -> float:
+    use = (np.maximum(a.variance, b.variance) > least**2) & inside
     if np.count_nonzero(use) < FEWEST:
         return 0.0
     both = _filtered(a.luma * b.luma, EVEN, EVEN) - a.mean * b.mean - (a.x * b.x + a.y * b.y) / SPREAD
