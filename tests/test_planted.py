@@ -156,6 +156,7 @@ def test_broken_files_are_broken_and_misnamed_ones_are_not(drawn: tuple[Path, di
                 one, other = (images / truth["derived"][name]).read_bytes(), (images / name).read_bytes()
                 flips = np.frombuffer(one, np.uint8) ^ np.frombuffer(other, np.uint8)
                 places = broken.scan(one)
+                assert one[places.start - 3 : places.start] == b"\0\x3f\0" and one[places.stop :] == b"\xff\xd9"
                 assert np.bitwise_count(flips).sum() == np.bitwise_count(flips[places.start : places.stop]).sum()
                 assert np.bitwise_count(flips).sum() == 4**number
             else:
