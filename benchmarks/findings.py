@@ -66,101 +66,106 @@ def peer(
 ) -> tuple[dict[str, Any], Found]:
     """A run of another program; again without the broken and the misnamed files if it dies of them."""
     program, variant = PEERS[name]
-    died = None
+    script, died = ROOT / f"benchmarks/peers/{program}.py", None
     for attempt, folder in enumerate((images, scratch / "whole")):
         if attempt:
-            shutil.copytree(images, folder)
-            for part in ("broken", "misnamed"):
-                for gone in (gone for names in truth[part].values() for gone in names):
-                    path = folder / Path(gone).parts[0]
-                    shutil.rmtree(path) if path.is_dir() else path.unlink()
+            _without(truth, images, folder)
         work, out = scratch / f"work{attempt}", scratch / "found.json"
         work.mkdir()
-        script = ROOT / "benchmarks/peers" / f"{program}.py"
         command = [str(python), str(script), str(folder), str(work), str(out), variant]
         cost = watch(command, scratch, scratch / "log", limit_s)
-        if out.exists() and cost.exit == 0:
-            found = json.loads(out.read_text("utf-8"))
-            read_as = Found(
-                pairs_of(found["pairs"], found["groups"]), set(found["unreadable"]), set(found["flagged"]) - {""}
-            )
-            return cost._asdict() | {"version": found["version"], "died": died}, read_as
+        if cost.exit == 0:
+            told = json.loads(out.read_text("utf-8"))
+            pairs, flagged = pairs_of(told["pairs"], told["groups"]), told["flagged"]
+            found = Found(pairs, set(told["unreadable"]), None if flagged is None else set(flagged))
+            return cost._asdict() | {"version": told["version"], "died": died}, found
         lines = (scratch / "log").read_text("utf-8", "replace").strip().splitlines()
-        died = "timeout" if cost.exit == "timeout" else lines[-1].replace(f"{folder}/", "") if lines else str(cost.exit)
-        print(f"{name}: exit {cost.exit}: {died}", flush=True)
+        died = f"{cost.exit}: {lines[-1] if lines else ''}".replace(f"{folder}/", "")[:200]
+        print(f"{name}: exit {died}", flush=True)
     return cost._asdict() | {"version": None, "died": died}, Found()
 
 
+def _without(truth: dict[str, Any], images: Path, folder: Path) -> None:
+    """A copy of the set that holds no broken and no misnamed file."""
+    shutil.copytree(images, folder)
+    for name in (name for part in ("broken", "misnamed") for names in truth[part].values() for name in names):
+        path = folder / Path(name).parts[0]
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
+def measure(name: str, images: Path, truth: dict[str, Any], peers: Path | None, limit_s: float) -> dict[str, Any] | str:
+    """What a run found and cost, or why there was none."""
+    with tempfile.TemporaryDirectory() as folder:
+        scratch = Path(folder)
+        if name in OURS:
+            try:
+                Config.load(images, out=scratch / "run", settings=list(OURS[name]))
+            except ConfigError as error:
+                return str(error)
+            cost, found = ours(images, scratch, OURS[name], limit_s)
+        else:
+            program = PEERS[name][0]
+            python = None if peers is None else peers.absolute() / program / "bin/python"
+            if python is None or not python.exists():
+                return f"no {program}/bin/python in {peers}" if peers else "--peers is not given"
+            cost, found = peer(name, python, images, truth, scratch, limit_s)
+        return cost | score(truth, found)
+
+
 def show(runs: dict[str, dict[str, Any]]) -> None:
-    head = tuple(runs)
+    def lines(title: str, values: dict[str, list[Any]]) -> None:
+        if values:
+            rows = [(name, *("-" if value is None else value for value in row)) for name, row in values.items()]
+            table(title, ("", *runs), rows)
 
-    def rows(*names: str) -> list[tuple[Any, ...]]:
-        return [(name, *("-" if run[name] is None else run[name] for run in runs.values())) for name in names]
+    def of(*names: str) -> dict[str, list[Any]]:
+        return {name: [run[name] for run in runs.values()] for name in names}
 
-    def inside(part: str) -> list[tuple[Any, ...]]:
-        kinds = list(dict.fromkeys(kind for run in runs.values() for kind in run[part]))
-        return [
-            (kind, *("-" if run[part].get(kind) is None else run[part][kind] for run in runs.values()))
-            for kind in kinds
-        ]
+    def inside(part: str, missing: int | None = None) -> dict[str, list[Any]]:
+        kinds = dict.fromkeys(kind for run in runs.values() for kind in run[part])
+        return {kind: [run[part].get(kind, missing) for run in runs.values()] for kind in kinds}
 
-    table("Recall of copies, by kind", ("kind", *head), inside("recall_kinds"))
-    table("Pairs", ("", *head), rows("recall_copies", "recall", "precision", "true", "wrong", "neither"))
-    between = list(dict.fromkeys(kind for run in runs.values() for kind in run["wrong_between"]))
-    table(
-        "Wrong pairs, between",
-        ("", *head),
-        [(kind, *(run["wrong_between"].get(kind, 0) for run in runs.values())) for kind in between],
-    )
-    table("Oddballs: share called faulty or outlying", ("kind", *head), inside("oddballs"))
-    table("The same, weaker calls among them", ("kind", *head), inside("oddballs_potential"))
-    table("Broken files: share named", ("kind", *head), inside("broken"))
-    table("Whole files with a misleading name: share called broken", ("kind", *head), inside("misnamed"))
-    table("Called faulty or outlying", ("share of", *head), rows("clean", "clean_potential", "copies"))
-    table("Look-alikes called faulty or outlying", ("kind", *head), inside("lookalikes"))
-    table("Cost", ("", *head), rows("cpu_s", "wall_s", "peak_mb"))
+    lines("Recall of copies, by kind", inside("recall_kinds"))
+    lines("Pairs", of("recall_copies", "recall", "precision", "true", "wrong", "neither"))
+    lines("Wrong pairs, between", inside("wrong_between", 0))
+    lines("Oddballs: share called faulty or outlying", inside("oddballs"))
+    lines("The same, weaker calls among them", inside("oddballs_potential"))
+    lines("Broken files: share named", inside("broken"))
+    lines("Whole files with a misleading name: share called broken", inside("misnamed"))
+    lines("Photos called faulty or outlying: share of", of("clean", "clean_potential", "copies"))
+    lines("Look-alikes called faulty or outlying: share", inside("lookalikes"))
+    lines("Cost", of("cpu_s", "wall_s", "peak_mb"))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", type=Path)
     parser.add_argument("--peers", type=Path, default=os.environ.get("PIXSIEVE_PEERS"))
-    parser.add_argument("--parts", nargs="*", default=planted.PARTS, choices=planted.PARTS)
-    parser.add_argument("--only", nargs="*", choices=[*OURS, *PEERS])
+    parser.add_argument("--parts", nargs="*", choices=planted.PARTS, help="of a set that is drawn; default: all")
+    parser.add_argument("--only", nargs="*", choices=[*OURS, *PEERS], default=[*OURS, *PEERS])
     parser.add_argument("--limit", type=float, default=900, help="seconds that a program may take")
     options = parser.parse_args()
-    wanted = options.only or [*OURS, *PEERS]
+    given = options.what / "truth.json"
+    if given.exists() and options.parts is not None:
+        parser.error(f"{options.what} is a planted set, and is taken as it is; --parts is for sets to be drawn")
     runs: dict[str, dict[str, Any]] = {}
     with tempfile.TemporaryDirectory() as folder:
-        scratch = Path(folder)
-        given = options.what / "truth.json"
-        truth = (
-            json.loads(given.read_text("utf-8"))
-            if given.exists()
-            else planted.make(options.what, scratch / "set", parts=tuple(options.parts))
-        )
-        images = (options.what if given.exists() else scratch / "set").absolute() / "images"
-        for name in wanted:
-            own = scratch / f"run_{len(runs)}_{wanted.index(name)}"
-            own.mkdir()
-            if name in OURS:
-                try:
-                    Config.load(images, out=own / "run", settings=list(OURS[name]))
-                except ConfigError as error:
-                    print(f"{name}: left out: {error}", flush=True)
-                    continue
-                cost, found = ours(images, own, OURS[name], options.limit)
+        if given.exists():
+            place, truth = options.what, json.loads(given.read_text("utf-8"))
+        else:
+            place = Path(folder)
+            truth = planted.make(options.what, place, parts=tuple(options.parts or planted.PARTS))
+        images = place.absolute() / "images"
+        for name in options.only:
+            run = measure(name, images, truth, options.peers, options.limit)
+            if isinstance(run, str):
+                print(f"{name}: left out: {run}", flush=True)
             else:
-                program = PEERS[name][0]
-                python = Path(options.peers or "", program, "bin/python")
-                if options.peers is None or not python.exists():
-                    place = f"no {program}/bin/python in {options.peers}" if options.peers else "--peers is not given"
-                    print(f"{name}: left out: {place}", flush=True)
-                    continue
-                cost, found = peer(name, python.absolute(), images, truth, own, options.limit)
-            runs[name] = cost | score(truth, found)
-            print(f"{name}: {cost['cpu_s']} s of CPU, {len(found.pairs)} pairs", flush=True)
-            shutil.rmtree(own)
+                print(f"{name}: {run['cpu_s']} s of CPU", flush=True)
+                runs[name] = run
         files = sum(path.is_file() for path in images.rglob("*"))
     show(runs)
     record("findings", {"what": "planted", "parts": truth["parts"], "files": files, "runs": runs})

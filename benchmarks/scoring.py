@@ -17,7 +17,7 @@ class Found(NamedTuple):
 
     pairs: AbstractSet[Pair] = frozenset()  # each in the order of the names; of groups, all pairs inside them
     unreadable: AbstractSet[str] = frozenset()  # named as unreadable, damaged or not an image
-    flagged: AbstractSet[str] = frozenset()  # called faulty or outlying
+    flagged: AbstractSet[str] | None = None  # called faulty or outlying; None: it calls no image so
     potential: AbstractSet[str] = frozenset()  # called so by a weaker level only
 
 
@@ -28,29 +28,25 @@ def pairs_of(pairs: Iterable[Iterable[str]], groups: Iterable[Iterable[str]] = (
 
 
 def score(truth: dict[str, Any], found: Found) -> dict[str, Any]:
-    """Shares in [0, 1], None where there is nothing to find.
+    """Shares in [0, 1], None where there is nothing to find, or the program does not look for it.
 
     A pair counts as true if both files are of one group, as neither if one is broken or both come from one source
     (an oddball made of a photo, two solid images), else as wrong. `recall` is over all true pairs, `recall_kinds` and
     `recall_copies` over those of a copy and its original.
     """
+    called = None if found.flagged is None else found.flagged | found.unreadable
+    weakly = None if called is None else called | found.potential
+    copies = [name for group in truth["groups"].values() for name in group]
     return _pairs(truth, found.pairs) | {
-        "oddballs": {
-            kind: _share(names, found.flagged | found.unreadable) for kind, names in truth["oddballs"].items()
-        },
-        "oddballs_potential": {
-            kind: _share(names, found.flagged | found.unreadable | found.potential)
-            for kind, names in truth["oddballs"].items()
-        },
-        "broken": {kind: _share(names, found.unreadable) for kind, names in truth["broken"].items()},
-        "misnamed": {kind: _share(names, found.unreadable) for kind, names in truth["misnamed"].items()},
-        "clean_examples": sorted(name for name in truth["clean"] if name in found.flagged | found.unreadable)[:20],
-        "clean": _share(truth["clean"], found.flagged | found.unreadable),
-        "clean_potential": _share(truth["clean"], found.flagged | found.unreadable | found.potential),
-        "copies": _share(
-            [name for group in truth["groups"].values() for name in group], found.flagged | found.unreadable
-        ),
-        "lookalikes": {kind: _share(names, found.flagged) for kind, names in truth["lookalikes"].items()},
+        "oddballs": _shares(truth["oddballs"], called),
+        "oddballs_potential": _shares(truth["oddballs"], weakly),
+        "broken": _shares(truth["broken"], found.unreadable),
+        "misnamed": _shares(truth["misnamed"], found.unreadable),
+        "lookalikes": _shares(truth["lookalikes"], called),
+        "clean": _share(truth["clean"], called),
+        "clean_potential": _share(truth["clean"], weakly),
+        "copies": _share(copies, called),
+        "clean_examples": sorted(set(truth["clean"]) & (called or set()))[:20],
     }
 
 
@@ -87,6 +83,10 @@ def _between(truth: dict[str, Any], wrong: set[Pair]) -> Counter[str]:
     return Counter(" and ".join(sorted({group.get(a, "photos"), group.get(b, "photos")})) for a, b in wrong)
 
 
-def _share(wanted: Iterable[Any], found: AbstractSet[Any]) -> float | None:
+def _shares(kinds: dict[str, list[str]], found: AbstractSet[str] | None) -> dict[str, float | None]:
+    return {kind: _share(names, found) for kind, names in kinds.items()}
+
+
+def _share(wanted: Iterable[Any], found: AbstractSet[Any] | None) -> float | None:
     wanted = list(wanted)
-    return sum(one in found for one in wanted) / len(wanted) if wanted else None
+    return sum(one in found for one in wanted) / len(wanted) if wanted and found is not None else None

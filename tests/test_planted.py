@@ -16,6 +16,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from benchmarks import planted
 from benchmarks.drawing import broken, bytes_of, copies, jpeg, lookalikes, noise, oddballs
 from benchmarks.planted import make, source, true_pairs
+from benchmarks.scoring import Found, pairs_of, score
 
 PHOTOS = 12
 
@@ -201,3 +202,29 @@ def test_wrong_use_is_told(photos: Path, tmp_path: Path) -> None:
         make(tmp_path / "texts", tmp_path / "out")
     with pytest.raises(ValueError, match="is not empty"):
         make(photos, tmp_path, parts=())
+
+
+def test_scores_are_those_of_a_count_by_hand() -> None:
+    truth = {
+        "groups": {"a": {"a1": "exact", "a2": "gamma"}, "b": {"b1": "exact"}},
+        "lookalikes": {"box": ["x", "y"]},
+        "oddballs": {"solid": ["s", "t"], "dark": ["d"]},
+        "broken": {"zero_byte": ["z", "w"]},
+        "misnamed": {"no_ending": ["m"]},
+        "derived": {"d": "b", "m": "c"},
+        "alike": [["s", "t"]],
+        "clean": ["a", "b", "c"],
+    }
+    # true: a-a1, a-a2, a1-a2; wrong: x-y, b-y; neither: s-t, d-b1, c-m, z-w, a-z
+    given = pairs_of([("a1", "a"), ("y", "b"), ("s", "s"), ("z", "a")], [["a", "a1", "a2"], ["y", "x"], ["t", "s"]])
+    given |= pairs_of([], [["d", "b1"], ["m", "c"], ["w", "z"]])
+    found = score(truth, Found(given, {"z"}, {"s", "c"}, {"d", "a"}))
+    assert (found["true"], found["wrong"], found["neither"]) == (3, 2, 5)
+    assert (found["precision"], found["recall"], found["recall_copies"]) == (3 / 5, 3 / 4, 2 / 3)
+    assert found["recall_kinds"] == {"exact": 1 / 2, "gamma": 1}
+    assert found["wrong_between"] == {"box": 1, "box and photos": 1}
+    assert (found["oddballs"], found["oddballs_potential"]) == ({"solid": 0.5, "dark": 0}, {"solid": 0.5, "dark": 1})
+    assert (found["broken"], found["misnamed"]) == ({"zero_byte": 0.5}, {"no_ending": 0})
+    assert (found["clean"], found["clean_potential"], found["copies"]) == (1 / 3, 2 / 3, 0)
+    silent = score(truth, Found())
+    assert (silent["precision"], silent["recall"], silent["clean"]) == (None, 0, None)

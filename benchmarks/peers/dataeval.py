@@ -30,11 +30,12 @@ class Files:
 
 
 groups: list[list[str]] = []
-flagged: dict[str, list[str]] = {}
+flagged: dict[str, list[str]] | None = None
 if variant != "outliers":
     duplicates = Duplicates(flags=ImageStats.HASH) if variant == "all_hashes" else Duplicates()
     groups = [[names[at] for at in row["item_indices"]] for row in duplicates.evaluate(Files()).data().to_dicts()]
 else:
+    flagged = {}
     for row in Outliers().evaluate(Files()).data().to_dicts():
         flagged.setdefault(names[row["item_index"]], []).append(str(row["metric_name"]))
 found = {"version": version("dataeval"), "pairs": [], "groups": groups, "unreadable": [], "flagged": flagged}

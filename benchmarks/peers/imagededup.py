@@ -15,7 +15,7 @@ images, scratch, out, variant = sys.argv[1:]
 def main() -> None:
     near = getattr(methods, variant)().find_duplicates(image_dir=images, recursive=True)
     pairs = sorted({tuple(sorted((name, other))) for name, others in near.items() for other in others})
-    found = {"version": version("imagededup"), "pairs": pairs, "groups": [], "unreadable": [], "flagged": {}}
+    found = {"version": version("imagededup"), "pairs": pairs, "groups": [], "unreadable": [], "flagged": None}
     Path(out).write_text(json.dumps(found), "utf-8")
 
 
