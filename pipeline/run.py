@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from pipeline import backend, files, progress, sources, workers
+from pipeline import backend, files, metadata, progress, sources, workers
 from pipeline.config import Config, ConfigError
 from pipeline.folder import Run
 from pipeline.lock import locked
@@ -62,7 +62,7 @@ def _walk(run: Run, flow: list[Stage], only: str | None) -> Summary:
     first.seconds, first.done = time.perf_counter() - started, int(counts["rows"])
     summary = Summary(run.path, [first], [])
     progress.stage_line(first)
-    digests = run.manifest.digests()
+    digests = run.manifest.digests() | metadata.digests(run)
     with workers.farm(run) as farm:
         for stage in flow:
             if only not in (None, stage.name):

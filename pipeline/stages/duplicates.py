@@ -12,7 +12,8 @@ import numpy as np
 import pyarrow as pa
 
 import kernels
-from pipeline import blocks, descriptors, files
+from pipeline import blocks, descriptors, files, metadata
+from pipeline import keep as policy
 from pipeline.descriptors.symmetries import SYMMETRIES, inverse
 from pipeline.folder import Run
 from pipeline.stage import Counts, Stage, Unit
@@ -20,6 +21,7 @@ from pipeline.stages.embed import IMAGES
 
 READABLE = ("ok", "damaged")
 UNDONE = np.array([inverse(symmetry) for symmetry in range(len(SYMMETRIES))], np.int8)
+FACTS = ("width", "height", "bytes", "stamp")  # that rules of keeping look at
 
 
 def units(run: Run) -> list[Unit]:
@@ -27,6 +29,8 @@ def units(run: Run) -> list[Unit]:
     reads = (
         *(f"{folder}/{name}.parquet" for folder in ("manifest", "images") for name in names),
         *run.manifest.removed_files(),
+        *metadata.of_splits(run),
+        *metadata.of_columns(policy.columns(run.config.duplicates.keep)),
         *blocks.paths(run, blocks.CLASSES, _pairs_of(run)),
     )
     near = descriptors.near_similarity(run.config, run.descriptor)
@@ -38,13 +42,14 @@ def _pairs_of(run: Run) -> str:
 
 
 def work(run: Run, unit: Unit) -> Counts:
-    live, manifest = run.manifest.live(), run.manifest.all(["row", "key", "bytes"])
+    live, manifest = run.manifest.live(), run.manifest.all(["row", "key", "bytes", "stamp"])
     images = read_images(run, ["row", "status", "file_digest", "pixel_digest", "width", "height"])
     usable = live[images["row"].to_numpy()] & pa.compute.is_in(images["status"], pa.array(READABLE)).to_numpy()
     images, manifest = images.filter(pa.array(usable)), manifest.filter(pa.array(usable))
     rows = images["row"].to_numpy()
     file, pixel = (_codes(images[name]) for name in ("file_digest", "pixel_digest"))
-    rank = _rank(run, images, manifest)
+    splits = metadata.splits(run, rows)
+    rank = _rank(run, rows, images, manifest, splits)
 
     node = blocks.node_of_rows(run)[rows]
     item = _items(node, pixel)
@@ -74,6 +79,8 @@ def work(run: Run, unit: Unit) -> Counts:
     by_key = shown[np.argsort(run.manifest.key_rank()[rows[shown]])]
     number[by_key] = kernels.first_seen(group[by_key])
     shown = shown[np.lexsort((rank[shown], number[shown]))]
+    split = splits.take(pa.array(shown))
+    leakage = _leaks(number[shown], split)
     table = pa.table(
         {
             "row": rows[shown],
@@ -83,6 +90,8 @@ def work(run: Run, unit: Unit) -> Counts:
             "keep": keep[shown],
             "similarity": similar[item[shown]],
             "turned": pa.array([SYMMETRIES[s] for s in turn[item[shown]]], pa.string()),
+            "split": split,
+            "leakage": leakage,
         }
     )
     files.write_table(run.path / unit.writes[0], table)
@@ -91,7 +100,8 @@ def work(run: Run, unit: Unit) -> Counts:
     table = pa.table({"row": rows[has], "better": rows[better[has]], "similarity": best[has]})
     files.write_table(run.path / unit.writes[1], table)
     kinds = {name: int((kind[shown] == name).sum()) for name in ("exact", "pixels", "near")}
-    return {"rows": len(rows), "groups": int(number.max(initial=-1)) + 1, **kinds}
+    leaking = int((leakage & keep[shown]).sum())
+    return {"rows": len(rows), "groups": int(number.max(initial=-1)) + 1, "leakage": leaking, **kinds}
 
 
 def read_images(run: Run, columns: list[str]) -> pa.Table:
@@ -111,18 +121,21 @@ def _codes(digests: pa.ChunkedArray) -> np.ndarray:
     return np.asarray((encoded.combine_chunks() if isinstance(encoded, pa.ChunkedArray) else encoded).indices)
 
 
-def _rank(run: Run, images: pa.Table, manifest: pa.Table) -> np.ndarray:
-    """(n,) place in the order of the keep policy, the best first. The key decides what the policy leaves open."""
-    area = images["width"].fill_null(0).to_numpy().astype(np.int64) * images["height"].fill_null(0).to_numpy()
-    columns = {
-        "resolution": -area,
-        "bytes": -manifest["bytes"].to_numpy(),
-        "key": run.manifest.key_rank()[images["row"].to_numpy()],
-    }
-    order = np.lexsort([columns[rule] for rule in reversed([*run.config.duplicates.keep, "key"])])
-    rank = np.empty(len(order), np.int64)
-    rank[order] = np.arange(len(order))
-    return rank
+def _rank(run: Run, rows: np.ndarray, images: pa.Table, manifest: pa.Table, splits: pa.ChunkedArray) -> np.ndarray:
+    """(n,) place of each row in the order of the keep policy."""
+    settings = run.config.duplicates
+    facts = pa.table({name: (images if name in images.column_names else manifest)[name] for name in FACTS})
+    named = {name: metadata.of_rows(run, rows, name) for name in policy.columns(settings.keep)}
+    return policy.rank(settings.keep, settings.prefer or (), facts, splits, named, run.manifest.key_rank()[rows])
+
+
+def _leaks(group: np.ndarray, splits: pa.ChunkedArray) -> np.ndarray:
+    """(n,) booleans: rows whose group has rows of two or more splits."""
+    known = splits.is_valid().to_numpy()
+    split, number = _codes(splits.filter(pa.array(known))), group[known]
+    width = split.max(initial=0) + 1
+    different = np.unique(number * width + split) // width
+    return np.bincount(different, minlength=group.max(initial=-1) + 1)[group] > 1
 
 
 def _items(node: np.ndarray, pixel: np.ndarray) -> np.ndarray:
@@ -191,4 +204,4 @@ def _better(
     return np.where(copy, by_rank[item_rank[item]], to[item]), np.where(copy, 1.0, best[item])
 
 
-DUPLICATES = Stage("duplicates", ("duplicates.keep",), units, work, version=2)
+DUPLICATES = Stage("duplicates", ("duplicates.keep", "duplicates.prefer", "source.split"), units, work, version=2)
