@@ -130,6 +130,7 @@ class Duplicates(Section):
     similarity: Similarity | None = None  # null: the descriptor's own tested constant
     keep: list[KeepRule] = ["resolution", "bytes", "key"]
     symmetries: bool = False  # mirrored and rotated copies, too
+    adaptive: Annotated[float, Field(ge=0)] | None = None  # near is so many times the usual distance in the cluster
     prefer: Choices[Name] = None  # splits: rows of an earlier one are kept rather
     max_pairs: Positive = (
         5_000_000  # of one pair unit; above it only the best of each row are kept, and the report says so

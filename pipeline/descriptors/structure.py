@@ -56,11 +56,14 @@ def see(luma: np.ndarray) -> Seen:
 
 
 def agreement(a: Seen, b: Seen) -> float:
-    """Nearly 1 for equal images, about 0 for unlike ones; 0 if there is nothing to see in them."""
+    """Nearly 1 for equal images, about 0 for unlike ones; 0 if there is nothing to see in them. The order of the two
+    does not matter."""
     least = float(np.clip(CONTRAST * min(a.deviation, b.deviation), LEAST, MOST))
     as_they_are = _structure(a, b, least, WHOLE)
     if as_they_are >= AGREE:
         return as_they_are
+    if b.variance.mean() < a.variance.mean():  # the smoother one, as a crop is that was enlarged, is all in the other
+        a, b = b, a
     move = _aligned(a.luma, b.luma)
     if move is None:
         return as_they_are

@@ -104,3 +104,11 @@ def test_a_map_that_moves_much_is_none():
     b[32:44, 32:44] = 0
     assert agreement(see(a), see(b)) < AGREE
     assert agreement(see(a), see(np.roll(a, 2, 0))) >= AGREE
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=SEEDS, kind=st.sampled_from(sorted(COPIES)))
+def test_the_order_of_the_two_does_not_matter(seed, kind):
+    image = scene(np.random.default_rng(seed))
+    a, b = see(small(image)), see(small(COPIES[kind](image)))
+    assert agreement(a, b) == pytest.approx(agreement(b, a), abs=1e-5)
