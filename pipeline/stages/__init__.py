@@ -4,6 +4,7 @@ from pipeline.stage import Stage
 from pipeline.stages.cluster import CLUSTER
 from pipeline.stages.duplicates import DUPLICATES
 from pipeline.stages.embed import EMBED
+from pipeline.stages.faults import FAULTS
 from pipeline.stages.match import MATCH
 from pipeline.stages.outliers import OUTLIERS
 from pipeline.stages.pairs import PAIRS
@@ -11,4 +12,4 @@ from pipeline.stages.report import REPORT
 from pipeline.stages.search import SEARCH
 from pipeline.stages.tree import REACH_STAGE, TREE
 
-FLOW: list[Stage] = [EMBED, SEARCH, CLUSTER, PAIRS, REACH_STAGE, TREE, MATCH, DUPLICATES, OUTLIERS, REPORT]
+FLOW: list[Stage] = [EMBED, SEARCH, CLUSTER, PAIRS, REACH_STAGE, TREE, MATCH, DUPLICATES, OUTLIERS, FAULTS, REPORT]
