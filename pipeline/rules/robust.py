@@ -1,15 +1,16 @@
 """The default rule for outliers: rows that are far for their cluster, and farther than their neighbours are.
 
-Of each row, d is the mean distance to its k nearest other rows, copies too (Angiulli and Pizzuti, "Fast outlier
-detection in high dimensional spaces", PKDD 2002), and r is d over the mean d of these neighbours (the simplified local
-outlier factor of Schubert, Zimek and Kriegel, "Local outlier detection reconsidered", Data Mining and Knowledge
-Discovery 28, 2014, with mean distances). With medians and median absolute deviations (MAD) of logarithms,
+Of each row, d is the distance to its k-th nearest other row, copies counted (Ramaswamy, Rastogi and Shim, "Efficient
+algorithms for mining outliers from large data sets", SIGMOD 2000), and r is d over the mean d of its k neighbours (the
+simplified local outlier factor of Schubert, Zimek and Kriegel, "Local outlier detection reconsidered", Data Mining and
+Knowledge Discovery 28, 2014; after Breunig et al., SIGMOD 2000). With the median and the median absolute deviation
+(MAD) of logarithms,
 
-    far   = (log d - median) / (1.4826 MAD) over the rows of the cluster
-    alone = (log r - median) / (1.4826 MAD) over all rows
+    far   = (log d - median) / (1.4826 MAD), over the rows of the cluster
+    alone = (log r - median) / (1.4826 MAD), over all rows
 
-and the deviation is their mean, times the sensitivity. A row of no cluster is held against the cluster that most of its
-neighbours are in, or against all rows if most of them are in none.
+and the deviation is the square root of their product, where both are above 0, times the sensitivity. All rows stand in
+for no cluster, and for one of no more than k rows: their k-th neighbours are not in it.
 """
 
 from typing import NamedTuple
@@ -20,17 +21,17 @@ from pipeline.rules import deviation
 
 # The logarithms deviate by at least this: where distances are all alike, 5 % more is one deviation.
 LEAST = float(np.log(1.05))
+DUST = 1e-9  # what a root would make visible of a rounding error: deviations below it are 0
 
 
 class Outlying(NamedTuple):
-    """Of n rows."""
+    """Of n rows, (n,) float64 each."""
 
-    deviation: np.ndarray  # (n,) float64, times the sensitivity; -inf for a row whose neighbours are all its copies
-    far: np.ndarray  # (n,) float64
-    alone: np.ndarray  # (n,) float64
-    usual: np.ndarray  # (n,) float64, the median distance that the row is held against
-    distance: np.ndarray  # (n,) float64, d
-    around: np.ndarray  # (n,) float64, the mean d of its neighbours
+    deviation: np.ndarray  # times the sensitivity; 0 for what is not far or not alone
+    far: np.ndarray  # -inf for a row with k copies
+    alone: np.ndarray  # inf for a row without k copies all of whose neighbours have k
+    usual: np.ndarray  # the median distance that the row is held against
+    around: np.ndarray  # the mean distance of its neighbours
 
     @property
     def score(self) -> np.ndarray:
@@ -44,57 +45,50 @@ class Outlying(NamedTuple):
 def outlying(distance: np.ndarray, index: np.ndarray, labels: np.ndarray, sensitivity: float = 1.0) -> Outlying:
     """Only ratios of distances count: the result is the same for any scale of the data.
 
-    distance: (n, k) of each row to its nearest others, ascending, NaN where there are fewer; index: (n, k) which these
-    are, -1 for none in particular; labels: (n,) clusters, -1 for none. ValueError for a sensitivity that is
-    not positive.
+    distance: (n,) of each row to its k-th nearest other, >= 0; index: (n, k) its k nearest others, -1 for none; labels:
+    (n,) clusters, -1 for none. A row near to none in particular is held against the median of all. ValueError for a
+    sensitivity that is not positive.
     """
     if not sensitivity > 0:
         raise ValueError(f"sensitivity is {sensitivity}; it must be above 0")
-    n, clusters = len(distance), int(labels.max(initial=-1)) + 1
-    own = _means(distance)
-    own[np.isnan(own)] = 0  # nothing to be far from
-    apart = own > 0  # what has k copies has no logarithm and is not far
-    log = np.log(np.where(apart, own, 1))
-    usual, scale = _usual(log, labels, apart, clusters)
-    reference = np.where(labels >= 0, labels, _around(labels, index))
-    usual, scale = usual[reference], scale[reference]
-    # In order, so that the sum does not depend on how equal neighbours are told apart.
-    around = _means(np.sort(np.where(index >= 0, own[index], np.nan), axis=1)) if n else own
-    around[np.isnan(around)] = np.median(own) if n else 0
-    ratio = np.divide(own, around, out=np.full(n, np.inf), where=around > 0)
-    ratio = np.log(np.where(apart, ratio, 1))  # a copy among copies is as near as its neighbours
+    apart = distance > 0
+    log = np.log(np.where(apart, distance, 1))
+    usual, scale = _usual(log, labels, apart, index.shape[1])
+    around = _around(distance, index)
+    # A copy among copies is as near as its neighbours.
+    ratio = np.divide(distance, around, out=np.full(len(distance), np.inf), where=around > 0)
+    ratio = np.log(np.where(apart, ratio, 1))
     known = ratio[np.isfinite(ratio)]
     centre, spread = deviation.median_and_scale(known, np.zeros(len(known), np.int64), 1)
-    far = np.where(apart, (log - usual) / scale, -np.inf)
-    alone = (ratio - np.nan_to_num(centre)) / np.fmax(spread, LEAST)
-    return Outlying(sensitivity * (far + alone) / 2, far, alone, np.nan_to_num(np.exp(usual)), own, around)
+    far = _dusted(np.where(apart, (log - usual) / scale, -np.inf))
+    alone = _dusted((ratio - np.nan_to_num(centre)) / np.fmax(spread, LEAST))
+    both = np.sqrt(np.maximum(far, 0) * np.where(np.isinf(alone), 0, np.maximum(alone, 0)))
+    both[np.isinf(alone) & (far >= 0)] = np.inf
+    return Outlying(sensitivity * both, far, alone, np.nan_to_num(np.exp(usual)), around)
 
 
-def _usual(log: np.ndarray, labels: np.ndarray, apart: np.ndarray, clusters: int) -> tuple[np.ndarray, np.ndarray]:
-    """(clusters + 1,) median and scale of the logarithms; the last is of all rows, which also stands in for a cluster
-    of nothing but copies."""
+def _dusted(values: np.ndarray) -> np.ndarray:
+    return np.where(np.abs(values) < DUST, 0, values)
+
+
+def _usual(log: np.ndarray, labels: np.ndarray, apart: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """(n,) median and scale of the logarithms that each row is held against; nothing but copies has none."""
+    clusters = int(labels.max(initial=-1)) + 1
+    size = np.bincount(labels[labels >= 0], minlength=clusters + 1)
     own = apart & (labels >= 0)
     values = np.concatenate([log[own], log[apart]])
     groups = np.concatenate([labels[own], np.full(int(apart.sum()), clusters)])
     median, scale = deviation.median_and_scale(values, groups, clusters + 1)
-    empty = np.isnan(median)
+    empty = np.isnan(median) | (size <= k)
     median[empty], scale[empty] = median[-1], scale[-1]
-    return median, np.fmax(scale, LEAST)
+    return median[labels], np.fmax(scale, LEAST)[labels]
 
 
-def _around(labels: np.ndarray, index: np.ndarray) -> np.ndarray:
-    """(n,) the label that most of the neighbours of each row have, of equals the nearest; -1 where there are none."""
-    near = np.where(index >= 0, labels[index], -2) if len(labels) else index
-    found, most = np.full(len(labels), -1), np.zeros(len(labels), np.int64)
-    for column in near.T:
-        votes = (near == column[:, None]).sum(axis=1) * (column > -2)
-        found, most = np.where(votes > most, column, found), np.maximum(votes, most)
-    return found
-
-
-def _means(values: np.ndarray) -> np.ndarray:
-    """(n,) mean of what is a number in each row, NaN for a row without any."""
-    there = ~np.isnan(values)
+def _around(distance: np.ndarray, index: np.ndarray) -> np.ndarray:
+    """(n,) mean distance of the neighbours of each row; of a row without any, the median of all."""
+    there = index >= 0
+    # In order, so that the sum does not depend on how equally near rows are told apart.
+    near = np.sort(np.where(there, distance[index] if len(index) else 0, 0), axis=1)
     count = there.sum(axis=1)
-    total = np.where(there, values, 0).sum(axis=1)
-    return np.divide(total, count, out=np.full(len(values), np.nan), where=count > 0)
+    median = np.median(distance) if len(distance) else 0.0
+    return np.divide(near.sum(axis=1), count, out=np.full(len(index), median), where=count > 0)

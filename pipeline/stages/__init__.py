@@ -4,6 +4,7 @@ from pipeline.stage import Stage
 from pipeline.stages.cluster import CLUSTER
 from pipeline.stages.duplicates import DUPLICATES
 from pipeline.stages.embed import EMBED
+from pipeline.stages.faults import FAULTS
 from pipeline.stages.match import MATCH
 from pipeline.stages.outliers import OUTLIERS
 from pipeline.stages.pairs import PAIRS
@@ -12,4 +13,17 @@ from pipeline.stages.search import SEARCH
 from pipeline.stages.tree import REACH, TREE
 from pipeline.stages.verify import VERIFY
 
-FLOW: list[Stage] = [EMBED, SEARCH, CLUSTER, PAIRS, REACH, TREE, MATCH, VERIFY, DUPLICATES, OUTLIERS, REPORT]
+FLOW: list[Stage] = [
+    EMBED,
+    SEARCH,
+    CLUSTER,
+    PAIRS,
+    REACH,
+    TREE,
+    MATCH,
+    VERIFY,
+    DUPLICATES,
+    OUTLIERS,
+    FAULTS,
+    REPORT,
+]

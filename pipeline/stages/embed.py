@@ -189,7 +189,7 @@ def _describe(run: Run, data: bytes, prepare: Prepare) -> Embedded:
         state.digest(),
         image.width,
         image.height,
-        images.statistics(grey),
+        images.statistics(image.pixels, grey),
         prepare(image.pixels, grey),
     )
 
@@ -215,7 +215,9 @@ def _given(run: Run, table: pa.Table) -> tuple[list[Embedded], np.ndarray]:
 
 def _table(numbers: pa.ChunkedArray, rows: list[Embedded]) -> pa.Table:
     plain = [list(column) for column in zip(*(row[:6] for row in rows), strict=True)] or [[]] * 6
-    statistics = [list(column) for column in zip(*(row.statistics for row in rows), strict=True)] or [[]] * 4
+    statistics = [list(column) for column in zip(*(row.statistics for row in rows), strict=True)] or [[]] * len(
+        images.STATISTICS
+    )
     columns = [numbers.combine_chunks(), *plain, *statistics]
     return pa.table([pa.array(c, f.type) for c, f in zip(columns, IMAGES, strict=True)], IMAGES)
 

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 
 from pipeline import Config, Summary, run
 
-TABLES = ("labels", "clusters", "duplicates", "outliers", "images")
+TABLES = ("labels", "clusters", "duplicates", "outliers", "faults", "images")
 
 
 def audit(source: Path, out: Path, *settings: str, until: str | None = None) -> Summary:
@@ -27,9 +27,13 @@ def save(path: Path, pixels: np.ndarray) -> None:
 
 
 def by_key(out: Path, name: str) -> list[dict]:
-    """A result table without row numbers and batches, which depend on the history of a run."""
+    """A result table without row numbers and batches, which depend on the history of a run; `related` as a key."""
     rows = pq.read_table(out / f"{name}.parquet").to_pylist()
+    known = pq.read_table(out / "labels.parquet")
+    keys = dict(zip(known["row"].to_pylist(), known["key"].to_pylist(), strict=True))
     for row in rows:
+        if "related" in row:
+            row["related"] = keys.get(row["related"])
         for column in ("row", "medoid", "batches"):
             row.pop(column, None)
     return sorted(rows, key=lambda row: str(row.get("key", row.get("cluster"))))

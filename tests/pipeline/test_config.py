@@ -107,12 +107,13 @@ def images(tmp_path_factory):
 @pytest.mark.parametrize(
     ("setting", "again"),
     [
-        ("embed.max_pixels=1000", {"embed", "cluster", "pairs", "duplicates", *FINDINGS}),
+        ("embed.max_pixels=1000", {"embed", "cluster", "pairs", "duplicates", "faults", *FINDINGS}),
         ("cluster.similarity=0.99", {"cluster", "pairs", *FINDINGS}),
         ("cluster.min_samples=25", {"cluster", "pairs", *FINDINGS}),
         ("duplicates.similarity=0.99", {"pairs", "duplicates", "report"}),
         ("duplicates.keep=[key]", {"duplicates", "report"}),
         ("outliers.neighbours=4", {"pairs", "outliers", "report"}),
+        ("outliers.sensitivity=1.5", {"outliers", "report"}),
         ("embed.batch_size=7", set()),
         ("embed.read_ahead_mb=1", set()),
         ("workers.retries=3", set()),

@@ -11,6 +11,7 @@ from sklearn.cluster import DBSCAN
 import kernels
 from pipeline import demo
 from tests.pipeline.helpers import TABLES, audit, by_key, pattern, ran, results, save, unit_rows
+from tests.pipeline.rules.test_robust import slow
 
 
 @pytest.fixture(scope="module")
@@ -50,10 +51,22 @@ def test_broken_files_keep_their_row_with_a_status(demonstration):
         assert bool(images[p.key]["reason"]) == (expected != "ok")
 
 
-def test_flat_images_are_outliers(demonstration):
-    _, out, _ = demonstration
-    levels = {row["key"]: row["level"] for row in by_key(out, "outliers")}
-    assert levels["misc/black.png"] == levels["misc/white.png"] == "outlier"
+def test_oddballs_are_named_and_scenes_are_not(demonstration):
+    planted, out, _ = demonstration
+    outliers = {row["key"]: row["level"] for row in by_key(out, "outliers")}
+    faults = {(row["key"], row["kind"]): row for row in by_key(out, "faults") if row["level"] == "certain"}
+    assert outliers["misc/black.png"] == outliers["misc/white.png"] == "outlier"
+    kinds = {"black": {"dark", "low_contrast", "flat"}, "white": {"bright", "low_contrast", "flat"}}
+    kinds |= {"noise": {"noisy"}, "receipt": {"flat"}, "stripes": {"flat"}}
+    for name, expected in kinds.items():
+        assert {kind for key, kind in faults if key == f"misc/{name}.png"} == expected
+    scenes = {p.key for p in planted if p.kind != "oddball"}
+    named = {key for key, _ in faults} | {key for key, level in outliers.items() if level == "outlier"}
+    assert len(named & scenes) <= 0.03 * len(scenes)
+    images = {row["key"]: row for row in by_key(out, "images")}
+    for (key, kind), row in faults.items():
+        assert images[key][kind] == row["score"] >= 0.5 and row["reason"] and row["related"] is None
+    assert images["broken/empty.jpg"]["dark"] is None
 
 
 def test_rows_in_are_rows_out(demonstration):
@@ -94,7 +107,7 @@ def test_small_sets(tmp_path: Path, count: int):
         save(tmp_path / f"images/{number}.png", pattern(rng))
     summary = audit(tmp_path / "images", tmp_path / "run")
     assert summary.exit_code == 0
-    assert [len(by_key(tmp_path / "run", name)) for name in TABLES] == [count, 0, 0, count, count]
+    assert [len(by_key(tmp_path / "run", name)) for name in TABLES] == [count, 0, 0, count, 0, count]
     assert audit(tmp_path / "images", tmp_path / "run").idle
 
 
@@ -169,11 +182,13 @@ def test_vectors_against_scikit_learn(tmp_path: Path, seed: int):
         assert ours[border] == ours[nearest]
 
     np.fill_diagonal(distance, np.inf)
-    mean = np.sqrt(2 * np.clip(np.sort(distance, axis=1)[:, :5].astype(np.float32), 0, None)).mean(axis=1)
-    scores = {int(row["key"]): row["score"] for row in by_key(tmp_path / "run", "outliers")}
-    scale = max(1.4826 * np.median(np.abs(mean - np.median(mean))), 0.01)
-    z = np.maximum((mean - np.median(mean)) / scale, 0)
-    np.testing.assert_allclose([scores[key] for key in range(400)], z / (z + 3.5), atol=1e-3)
+    near = [sorted(range(400), key=lambda other: (distance[row, other], str(other)))[:5] for row in range(400)]
+    chords = np.sqrt(2 * np.clip(np.take_along_axis(distance, np.array(near), 1), 0, None))
+    z = np.maximum(slow(chords[:, -1], np.array(near), ours.tolist()), 0)
+    outliers = {int(row["key"]): row for row in by_key(tmp_path / "run", "outliers")}
+    np.testing.assert_allclose([outliers[key]["score"] for key in range(400)], z / (z + 3.5), atol=1e-6)
+    assert [outliers[key]["related"] for key in range(400)] == [str(row[0]) for row in near]
+    assert z.max() > 1
 
 
 def test_hdbscan_stays_with_the_batches_for_now(tmp_path: Path):

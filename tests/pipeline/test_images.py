@@ -231,7 +231,7 @@ image = images.decode(open(sys.argv[2], "rb").read(), 10**9)  # warm
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 image = images.decode(open(sys.argv[1], "rb").read(), 10**9)
 assert image.pixels.shape == (8000, 8000, 3), image
-images.statistics(images.reduce(images.luma(image.pixels)))
+images.statistics(image.pixels, images.reduce(images.luma(image.pixels)))
 print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
 """
 
@@ -247,11 +247,25 @@ def test_a_huge_png_costs_its_own_pixels_and_no_more(tmp_path):
 
 def test_statistics_have_their_units():
     flat = np.full((64, 64), 128, np.uint8)
-    brightness, contrast, sharpness, entropy = images.statistics(flat)
-    assert (round(brightness, 3), contrast, sharpness, entropy) == (0.502, 0, 0, 0)
+    brightness, *others = images.statistics(cv2.cvtColor(flat, cv2.COLOR_GRAY2RGB), flat)
+    assert others == [0, 0, 0, brightness, brightness, 0, 0] and round(brightness, 3) == 0.502
     noise = np.random.default_rng(0).integers(0, 256, (256, 256), np.uint8)
-    brightness, contrast, sharpness, entropy = images.statistics(noise)
+    found = images.statistics(cv2.cvtColor(noise, cv2.COLOR_GRAY2RGB), noise)
+    brightness, contrast, sharpness, entropy, shadows, highlights, _, roughness = found
     edges = sum(np.roll(noise.astype(float), shift, axis) for shift, axis in ((1, 0), (-1, 0), (1, 1), (-1, 1)))
     expected = (edges - 4 * noise.astype(float))[1:-1, 1:-1].var() / 255**2
     assert brightness == pytest.approx(noise.mean() / 255) and contrast == pytest.approx(noise.std() / 255)
     assert sharpness == pytest.approx(expected, rel=0.05) and 7.9 < entropy <= 8
+    assert (shadows, highlights) == pytest.approx(np.percentile(noise, (5, 99)) / 255, abs=1 / 255)
+    assert roughness == pytest.approx(np.sqrt(20), rel=0.1)
+
+
+@pytest.mark.parametrize("deviation", [3.0, 10.0, 30.0])
+def test_noise_is_measured_at_full_resolution_and_not_fooled_by_edges(deviation: float):
+    rng = np.random.default_rng(0)
+    y, x = np.indices((400, 1000))
+    picture = 128 + 0.05 * x - 0.1 * y + 30 * (x // 90 % 2)
+    noisy = np.clip(picture[:, :, None] + deviation * rng.normal(size=(400, 1000, 1)) * np.ones(3), 0, 255)
+    pixels = noisy.astype(np.uint8)
+    noise = images.statistics(pixels, images.reduce(images.luma(pixels)))[images.STATISTICS.index("noise")]
+    assert noise * 255 == pytest.approx(deviation, rel=0.1)

@@ -25,12 +25,12 @@ def distances(x: np.ndarray) -> np.ndarray:
 
 
 def nearest(x: np.ndarray, keys: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """(n, k) distances of the k nearest other rows, ascending, ties by key, and which they are; NaN and -1 for none."""
+    """(n,) distance to the k-th nearest other row, or the last, and (n, k) the k nearest, ties by key; -1 for none."""
     n, between = len(x), distances(x)
-    distance, index = np.full((n, k), np.nan), np.full((n, k), -1)
+    distance, index = np.zeros(n), np.full((n, k), -1)
     for row in range(n):
         others = [other for other in range(n) if other != row]
         others.sort(key=lambda other: (between[row, other], keys[other]))
         for place, other in enumerate(others[:k]):
-            distance[row, place], index[row, place] = between[row, other], other
+            distance[row], index[row, place] = between[row, other], other
     return distance, index

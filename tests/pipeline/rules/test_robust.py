@@ -67,26 +67,18 @@ def test_every_row_has_a_score_and_the_level_that_goes_with_it(seed: int):
     np.testing.assert_array_equal(one.level, (one.score >= 2.5 / 6) * 1 + (one.score >= 0.5))
 
 
-def slow(distance: np.ndarray, index: np.ndarray, labels: np.ndarray) -> list[float]:
+def slow(distance: np.ndarray, index: np.ndarray, labels: list[int]) -> list[float]:
     """The rule as the documentation has it, a row at a time."""
-    n = len(distance)
-    own = [float(np.mean([v for v in row if not math.isnan(v)] or [0])) for row in distance.tolist()]
+    n, own = len(distance), distance.tolist()
 
     def robustly(values: list[float]) -> tuple[float, float]:
         median = statistics.median(values)
         return median, max(1.4826 * statistics.median([abs(v - median) for v in values]), math.log(1.05))
 
-    def usual(cluster: int) -> tuple[float, float]:
-        inside = [math.log(own[i]) for i in range(n) if own[i] > 0 and labels[i] == cluster]
-        return robustly(inside or [math.log(v) for v in own if v > 0])
+    def dusted(value: float) -> float:
+        return 0.0 if abs(value) < 1e-9 else value
 
-    def reference(i: int) -> int:
-        if labels[i] >= 0:
-            return labels[i]
-        around = [labels[j] for j in index[i] if j >= 0] or [-1]
-        most = max(around, key=lambda label: (around.count(label), -around.index(label)))
-        return most if most >= 0 else 10**6
-
+    everywhere = [math.log(v) for v in own if v > 0]
     ratios = []
     for i in range(n):
         around = [own[j] for j in index[i] if j >= 0]
@@ -95,11 +87,18 @@ def slow(distance: np.ndarray, index: np.ndarray, labels: np.ndarray) -> list[fl
     centre, spread = robustly([math.log(r) for r in ratios if r < math.inf] or [0.0])
     deviations = []
     for i in range(n):
+        members = [j for j in range(n) if labels[j] == labels[i] >= 0]
+        inside = [math.log(own[j]) for j in members if own[j] > 0] if len(members) > index.shape[1] else []
         if own[i] == 0:
-            deviations.append(-math.inf)
+            deviations.append(0.0)
             continue
-        median, scale = usual(reference(i))
-        deviations.append(((math.log(own[i]) - median) / scale + (math.log(ratios[i]) - centre) / spread) / 2)
+        median, scale = robustly(inside or everywhere)
+        far = dusted((math.log(own[i]) - median) / scale)
+        if ratios[i] == math.inf:
+            deviations.append(math.inf if far >= 0 else 0.0)
+        else:
+            alone = dusted((math.log(ratios[i]) - centre) / spread)
+            deviations.append(math.sqrt(far * alone) if far > 0 and alone > 0 else 0.0)
     return deviations
 
 
@@ -109,7 +108,7 @@ def test_against_a_slow_reference(seed: int):
     x, labels = rows(seed, least=1, most=40)
     distance, index = nearest(x, np.arange(len(x)), K)
     lost = np.random.default_rng(seed).random(len(x)) < 0.1
-    distance[lost], index[lost] = 7.0, -1  # rows without direction: far from all, near to none in particular
+    distance[lost], index[lost] = 70.0, -1  # rows without direction: far from all, near to none in particular
     got = robust.outlying(distance, index, labels).deviation
     np.testing.assert_allclose(got, slow(distance, index, labels.tolist()), rtol=1e-9, atol=1e-9)
 
@@ -146,9 +145,31 @@ def test_small_sets_and_wrong_sensitivity():
             found(np.zeros((2, 1)), np.zeros(2, np.int64), sensitivity=wrong)
 
 
-def test_a_row_of_no_cluster_is_held_against_the_cluster_around_it():
+def test_the_standard_is_that_of_the_cluster():
+    """What is far in a dense cluster would be near in a wide one."""
     rng = np.random.default_rng(0)
     dense, wide = rng.normal(size=(60, 3)) * 0.01, 50 + rng.normal(size=(200, 3))
-    x = np.vstack([dense, wide, [[0.3, 0, 0]]])  # thirty deviations off, and nearer than the rows of the other cluster
-    one = found(x, np.repeat([0, 1, -1], [60, 200, 1]))
-    assert one.level[-1] == 2 and one.usual[-1] == one.usual[0] != one.usual[100]
+    x = np.vstack([dense, wide, [[0.2, 0, 0]]])
+    one = found(x, np.repeat([0, 1, 0], [60, 200, 1]))
+    assert one.level[-1] == 2 and one.usual[-1] == one.usual[0] < 0.1 < one.usual[100]
+    assert found(x, np.full(261, -1)).level[-1] == 0
+
+
+def test_a_few_copies_of_other_rows_make_no_row_an_outlier():
+    """Where most images have near copies, those that have none are twice as far from their nearest."""
+    called = 0
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        x = rng.normal(size=(60, 20))
+        many = np.vstack([x, *(x[:45] + 0.01 * rng.normal(size=(45, 20)) for _ in range(seed % 4 + 1))])
+        called += int((found(many, np.full(len(many), -1)).level == 2).sum())
+    assert called <= 0.01 * 20 * 60
+
+
+def test_a_row_near_a_burst_is_no_outlier():
+    """The frames of a burst are nearest to many rows, and to each other nearer than any."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(80, 30))
+    burst = x[:4].repeat(12, axis=0) + 0.001 * rng.normal(size=(48, 30))
+    one = found(np.vstack([x, 0.5 * burst]), np.repeat([-1, 0, 1, 2, 3], [80, 12, 12, 12, 12]))
+    assert (one.level[:80] == 2).sum() == 0
