@@ -5,10 +5,11 @@ from pipeline.stages.cluster import CLUSTER
 from pipeline.stages.duplicates import DUPLICATES
 from pipeline.stages.embed import EMBED
 from pipeline.stages.match import MATCH
+from pipeline.stages.mislabels import MISLABELS
 from pipeline.stages.outliers import OUTLIERS
 from pipeline.stages.pairs import PAIRS
 from pipeline.stages.report import REPORT
 from pipeline.stages.search import SEARCH
 from pipeline.stages.tree import REACH_STAGE, TREE
 
-FLOW: list[Stage] = [EMBED, SEARCH, CLUSTER, PAIRS, REACH_STAGE, TREE, MATCH, DUPLICATES, OUTLIERS, REPORT]
+FLOW: list[Stage] = [EMBED, SEARCH, CLUSTER, PAIRS, REACH_STAGE, TREE, MATCH, DUPLICATES, OUTLIERS, MISLABELS, REPORT]

@@ -9,7 +9,7 @@ from pipeline import Config, ConfigError
 from pipeline.stages import FLOW
 from tests.pipeline.helpers import audit, pattern, ran, save
 
-FINDINGS = {"match", "outliers", "report"}
+FINDINGS = {"match", "outliers", "mislabels", "report"}
 
 
 def load(tmp_path: Path, text: str, *settings: str) -> Config:
@@ -112,7 +112,7 @@ def images(tmp_path_factory):
         ("cluster.min_samples=25", {"cluster", "pairs", *FINDINGS}),
         ("duplicates.similarity=0.99", {"pairs", "duplicates", "report"}),
         ("duplicates.keep=[key]", {"duplicates", "report"}),
-        ("outliers.neighbours=4", {"pairs", "outliers", "report"}),
+        ("outliers.neighbours=4", {"pairs", "outliers", "mislabels", "report"}),
         ("embed.batch_size=7", set()),
         ("embed.read_ahead_mb=1", set()),
         ("workers.retries=3", set()),

@@ -1,0 +1,1 @@
+"""Rules: pure functions that turn numbers of rows into scores and levels. Nothing here reads or writes."""
