@@ -4,8 +4,9 @@ from pipeline.stage import Stage
 from pipeline.stages.cluster import CLUSTER
 from pipeline.stages.duplicates import DUPLICATES
 from pipeline.stages.embed import EMBED
-from pipeline.stages.faults import FAULTS
+from pipeline.stages.findings import FINDINGS
 from pipeline.stages.match import MATCH
+from pipeline.stages.mislabels import MISLABELS
 from pipeline.stages.outliers import OUTLIERS
 from pipeline.stages.pairs import PAIRS
 from pipeline.stages.report import REPORT
@@ -24,6 +25,7 @@ FLOW: list[Stage] = [
     VERIFY,
     DUPLICATES,
     OUTLIERS,
-    FAULTS,
+    MISLABELS,
+    FINDINGS,
     REPORT,
 ]

@@ -91,7 +91,7 @@ def work(run: Run, unit: Unit) -> Counts:
         }
     )
     files.write_table(run.path / unit.writes[0], table)
-    files.write_table(run.path / unit.writes[1], _better(pairs, rows, item, head, item_rank))
+    files.write_table(run.path / unit.writes[1], _better(pairs, rows, manifest["key"], item, head, item_rank))
     kinds = {name: int((kind[shown] == name).sum()) for name in ("exact", "pixels", "near")}
     leaking = int((leakage & keep[shown]).sum())
     return {"rows": len(rows), "groups": int(number.max(initial=-1)) + 1, "leakage": leaking, **kinds}
@@ -168,14 +168,17 @@ def _adapted(
     return Pairs(*(column[near] for column in pairs))
 
 
-def _better(pairs: Pairs, rows: np.ndarray, item: np.ndarray, head: np.ndarray, item_rank: np.ndarray) -> pa.Table:
-    """row, better and similarity of all rows that a better-ranked one is near to."""
+def _better(
+    pairs: Pairs, rows: np.ndarray, keys: pa.ChunkedArray, item: np.ndarray, head: np.ndarray, item_rank: np.ndarray
+) -> pa.Table:
+    """row, key, similarity and related of all rows that a better-ranked one, the related, is near to."""
     to, best = better(pairs, item_rank)
     copy = head[item] != np.arange(len(rows))  # of a better row in the same item
     other = np.where(copy, head[item], np.where(to[item] >= 0, head[to[item]], -1))
     has = np.flatnonzero(other >= 0)
-    similarity = np.where(copy, 1.0, best[item])
-    return pa.table({"row": rows[has], "better": rows[other[has]], "similarity": similarity[has]})
+    similarity = np.where(copy, 1.0, best[item])[has]
+    named = {"row": rows[has], "key": keys.take(pa.array(has))}
+    return pa.table(named | {"similarity": similarity, "related": rows[other[has]]})
 
 
 SETTINGS = ("duplicates.keep", "duplicates.prefer", "duplicates.adaptive", "source.split")

@@ -12,7 +12,7 @@ from pipeline.descriptors.symmetries import SYMMETRIES, inverse, turned
 from tests.pipeline.helpers import audit, by_key, ran, save
 from tests.pipeline.test_structure import cropped, scene
 
-AFTER = {"duplicates", "report"}
+AFTER = {"duplicates", "findings", "report"}
 
 
 def drawn(folder: Path, turns: tuple[int, ...]) -> None:
@@ -105,7 +105,7 @@ def test_the_best_of_the_better_ones(images: Path, tmp_path: Path):
     audit(images, tmp_path / "run")
     table = pq.read_table(tmp_path / "run/better.parquet").to_pylist()
     keys = {row["row"]: row["key"] for row in pq.read_table(tmp_path / "run/images.parquet").to_pylist()}
-    assert [(keys[row["row"]], keys[row["better"]]) for row in table] == [("small.png", "scene0.png")]
+    assert [(keys[row["row"]], keys[row["related"]]) for row in table] == [("small.png", "scene0.png")]
     assert 0.7 <= table[0]["similarity"] < 1
 
 
