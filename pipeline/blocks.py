@@ -1,6 +1,6 @@
 """Pairs of blocks: what they are called, the files that their units write, and the nodes of a block."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import combinations_with_replacement
 from pathlib import Path
 
@@ -8,15 +8,16 @@ import numpy as np
 import pyarrow as pa
 
 import kernels
-from pipeline import files, images, store
+from pipeline import files, store
 from pipeline.folder import Run
 from pipeline.manifest import Manifest
 
-CLASSES, LINKS, NEIGHBOURS, NEAR = (
+CLASSES, LINKS, NEIGHBOURS, NEAR, VERIFIED = (
     "pairs/{}.classes.npz",
     "pairs/{}.links.npz",
     "pairs/{}.neighbours.npz",
     "pairs/{}.near.parquet",
+    "pairs/{}.verified.parquet",
 )
 TREE, REACH = "tree/{}.npz", "tree/reach.npz"
 
@@ -43,6 +44,13 @@ def paths(run: Run, *kinds: str) -> tuple[str, ...]:
     return tuple(str(path.relative_to(run.path)) for kind in kinds for _, path in each(run, kind))
 
 
+def stored(run: Run, batches: Iterable[int]) -> tuple[str, ...]:
+    """The files that `nodes_of` reads of the batches: their manifests and shards."""
+    return tuple(
+        path for batch in batches for path in (f"manifest/{batch:05}.parquet", *store.files_of(run.descriptor, batch))
+    )
+
+
 def node_of_rows(run: Run) -> np.ndarray:
     """(numbers,) the node of each row; -1 for rows that have no direction to compare: unreadable or zero."""
     node = np.full(run.manifest.numbers, -1, np.int64)
@@ -60,7 +68,7 @@ def nodes_of(
     manifest = run.manifest
     batches = manifest.blocks[block]
     vectors, status = store.read(run.path, run.descriptor, batches)
-    usable = np.flatnonzero(np.isin(status, images.USABLE) & vectors.any(axis=1))
+    usable = np.flatnonzero(store.usable(vectors, status))
     rows = usable + batches[0] * manifest.batch_rows
     first, place = kernels.distinct(vectors[usable])
     lives = ~np.isin(rows, left_out)

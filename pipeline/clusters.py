@@ -54,13 +54,18 @@ def schema(dim: int) -> pa.Schema:
 
 
 def table(
-    run: Run, rows: np.ndarray, keys: pa.ChunkedArray, classes: pa.ChunkedArray, labels: np.ndarray, held: np.ndarray
+    run: Run,
+    rows: np.ndarray,
+    keys: pa.ChunkedArray,
+    classes: pa.ChunkedArray,
+    labels: np.ndarray,
+    held: np.ndarray,
+    rank: np.ndarray,
 ) -> pa.Table:
     """Of living rows (n,), ascending, with their keys, the source's labels and the clusters' numbers (n,); held: (c,)
-    persistence of each cluster, NaN where there is none."""
+    persistence of each cluster, NaN where there is none; rank: (numbers,) places of the keys."""
     count = len(held)
     size = np.bincount(labels[labels >= 0], minlength=count)
-    rank = run.manifest.key_rank()
     parts = [_statistics(run, rows, labels, some, rank) for some in _chunks(run, count)]
     mean, std, medoid = (np.concatenate(side) for side in zip(*parts, strict=True))
     dim = mean.shape[1]

@@ -6,10 +6,13 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from pipeline import keep
 
 Similarity = Annotated[float, Field(gt=0, le=1)]
 Positive = Annotated[int, Field(ge=1)]
+Name = Annotated[str, Field(min_length=1)]
 T = TypeVar("T")
 Choices = Annotated[list[T], Field(min_length=1)] | None
 
@@ -27,13 +30,16 @@ class Section(BaseModel):
 
 
 class Source(Section):
-    path: Annotated[str, Field(min_length=1)]
+    path: Name
     pattern: str = "**/*"
     format: Literal["auto", "folder", "vectors"] = "auto"
+    metadata: Name | None = None  # a .csv or .parquet file with a column `key`
+    label: Name | None = None  # a column of it, or folder; null: its column `label`, else what the source says
+    split: Name | None = None  # a column of it, or folder; null: its column `split`
 
 
 class RunFolder(Section):
-    path: Annotated[str, Field(min_length=1)]
+    path: Name
     batch_rows: Positive = 8192
     block_rows: Positive | None = None  # rows in each side of a pair unit; blocks already made keep their size
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0  # of everything that draws: samples, centres to begin with
@@ -117,12 +123,15 @@ class Match(Section):
     sample: Annotated[int, Field(ge=2)] = 8192  # rows of the check that says how well representatives did
 
 
-KeepRule = Literal["resolution", "bytes", "key"]
+KeepRule = Annotated[str, AfterValidator(keep.rule)]
 
 
 class Duplicates(Section):
     similarity: Similarity | None = None  # null: the descriptor's own tested constant
     keep: list[KeepRule] = ["resolution", "bytes", "key"]
+    symmetries: bool = False  # mirrored and rotated copies, too
+    adaptive: Annotated[float, Field(ge=0)] | None = None  # near is so many times the usual distance in the cluster
+    prefer: Choices[Name] = None  # splits: rows of an earlier one are kept rather
     max_pairs: Positive = (
         5_000_000  # of one pair unit; above it only the best of each row are kept, and the report says so
     )
@@ -172,8 +181,15 @@ class Config(Section):
         most = max((search and search.min_samples) or [self.cluster.min_samples])
         if "hdbscan" in methods and most > MOST_SAMPLES:
             raise ValueError(f"cluster.min_samples is {most}; hdbscan takes at most {MOST_SAMPLES}")
+        if self.duplicates.symmetries and self.embed.model:
+            raise ValueError("duplicates.symmetries is for the descriptor dct, not for embed.model")
         if self.embed.weights and not self.embed.model:
             raise ValueError("embed.weights is given but embed.model is not")
+        named = [(f"source.{what}", getattr(self.source, what)) for what in ("label", "split")]
+        named = [(where, column) for where, column in named if column not in (None, "folder")]
+        named += [("duplicates.keep", column) for column in keep.columns(self.duplicates.keep)]
+        if named and self.source.metadata is None:
+            raise ValueError(f"{named[0][0]} names the column {named[0][1]!r}, but source.metadata is not given")
         return self
 
     @property
@@ -202,13 +218,13 @@ class Config(Section):
             place["path"] = str(Path(place["path"]).absolute())
             if isinstance(tree.setdefault("run", {}), dict):
                 tree["run"].setdefault("path", f"runs/{Path(place['path']).name}")
-        for section, key in (("run", "path"), ("embed", "weights")):
+        for section, key in (("run", "path"), ("source", "metadata"), ("embed", "weights")):
             place = tree.get(section)
             # The name of torchvision's weights is no path.
             if (
                 isinstance(place, dict)
                 and isinstance(place.get(key), str)
-                and (key == "path" or Path(place[key]).exists())
+                and (key != "weights" or Path(place[key]).exists())
             ):
                 place[key] = str(Path(place[key]).absolute())
         return cls.parse(tree)

@@ -14,6 +14,19 @@ import pyarrow as pa
 from pipeline import files
 
 BLOCKS = "manifest/blocks.json"
+# What a source says of its rows. key: the user's name of the row. uri: how to read it again, relative to source.path,
+# so that a data set can move. stamp: whatever changes when the bytes change (mtime in ns, a digest, an object store's
+# etag). label: what the source says the row is, or null; of an image, the name of its folder.
+LISTING = pa.schema(
+    [
+        ("key", pa.string()),
+        ("uri", pa.string()),
+        ("bytes", pa.int64()),
+        ("stamp", pa.string()),
+        ("label", pa.string()),
+    ]
+)
+ROWS = LISTING.insert(0, pa.field("row", pa.int64()))
 
 
 @dataclass(frozen=True)
@@ -62,7 +75,7 @@ class Manifest:
         return [f"removed/{number:05}.parquet" for number in range(len(self.removed))]
 
     def table(self, batch: int, columns: list[str] | None = None) -> pa.Table:
-        """row, key, uri, bytes, stamp, label of one batch, or the chosen columns of these."""
+        """ROWS of one batch, or the chosen columns of these."""
         path = self.root / f"manifest/{batch:05}.parquet"
         if columns is not None and "label" not in columns:
             return files.read_table(path, columns)
@@ -73,17 +86,7 @@ class Manifest:
 
     def all(self, columns: list[str]) -> pa.Table:
         """The chosen columns of every row that was ever there, by row number."""
-        schema = pa.schema(
-            [
-                ("row", pa.int64()),
-                ("key", pa.string()),
-                ("uri", pa.string()),
-                ("bytes", pa.int64()),
-                ("stamp", pa.string()),
-                ("label", pa.string()),
-            ]
-        )
-        empty = pa.schema([schema.field(name) for name in columns]).empty_table()
+        empty = pa.schema([ROWS.field(name) for name in columns]).empty_table()
         return pa.concat_tables([empty, *(self.table(batch, columns) for batch in range(len(self.batches)))])
 
     def dead(self) -> np.ndarray:

@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from pipeline import backend, files, progress, sources, workers
+from pipeline import backend, files, metadata, progress, sources, workers
 from pipeline.config import Config, ConfigError
 from pipeline.folder import Run
 from pipeline.lock import locked
@@ -32,7 +32,8 @@ def run(config: Config, *, until: str | None = None, only: str | None = None) ->
     if until is not None and only is not None:
         raise ConfigError("--until and --only: give one of them")
     last = until or only
-    sources.kind(config.source)
+    if sources.kind(config.source) == "vectors" and config.duplicates.symmetries:
+        raise ConfigError("duplicates.symmetries is for images and the descriptor dct, not for given vectors")
     device = backend.choose(config.workers.device)
     path = Path(config.run.path)
     try:
@@ -61,7 +62,7 @@ def _walk(run: Run, flow: list[Stage], only: str | None) -> Summary:
     first.seconds, first.done = time.perf_counter() - started, int(counts["rows"])
     summary = Summary(run.path, [first], [])
     progress.stage_line(first)
-    digests = run.manifest.digests()
+    digests = run.manifest.digests() | metadata.digests(run)
     with workers.farm(run) as farm:
         for stage in flow:
             if only not in (None, stage.name):

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline import images, store
+from pipeline import store
 from pipeline.config import Cluster
 from pipeline.folder import Run
 
@@ -19,18 +19,21 @@ class Sample(NamedTuple):
         return len(self.rows) / max(self.of, 1)
 
 
-def draw(run: Run, size: int, batches: int | None = None) -> Sample:
-    """At most `size` living rows that have a direction, of the first `batches` batches (default: all), drawn without
-    replacement by run.seed. Reads one batch at a time."""
+def usable(run: Run, batches: int | None = None) -> np.ndarray:
+    """(numbers,) booleans: living rows that have a direction, of the first `batches` batches (default: all). Reads one
+    batch at a time."""
     manifest = run.manifest
-    batches = len(manifest.batches) if batches is None else batches
-    live, rank = manifest.live(), manifest.key_rank()
-    usable = np.zeros(manifest.numbers, bool)
-    for batch in range(batches):
+    found, size = np.zeros(manifest.numbers, bool), manifest.batch_rows
+    for batch in range(len(manifest.batches) if batches is None else batches):
         vectors, status = store.read(run.path, run.descriptor, (batch,))
-        usable[batch * len(status) : (batch + 1) * len(status)] = np.isin(status, images.USABLE) & vectors.any(axis=1)
-    rows = np.flatnonzero(usable & live)
-    rows = rows[np.argsort(rank[rows])]
+        found[batch * size : (batch + 1) * size] = store.usable(vectors, status)
+    return found & manifest.live()
+
+
+def draw(run: Run, size: int, batches: int | None = None) -> Sample:
+    """At most `size` of the `usable` rows, drawn without replacement by run.seed."""
+    rows = np.flatnonzero(usable(run, batches))
+    rows = rows[np.argsort(run.manifest.key_rank()[rows])]
     drawn = np.random.default_rng(run.config.run.seed).choice(len(rows), min(size, len(rows)), replace=False)
     chosen = rows[np.sort(drawn)]
     return Sample(chosen, read(run, chosen), len(rows))

@@ -78,19 +78,14 @@ def _scores(x: np.ndarray, labels: np.ndarray, rule: str) -> dict[str, float | N
 
 def totals(records: list[dict[str, Any]], rule: str) -> list[float | None]:
     """The total of each candidate; null for one that lacks a score."""
-    known = [record for record in records if all(record[name] is not None for name in SCORES)]
-    scaled = {name: _scaled([record[name] for record in known]) for name in SCORES}
-    sum_ = {id(record): [scaled[name][at] for name in SCORES] for at, record in enumerate(known)}
-    found: list[float | None] = []
-    for record in records:
-        if id(record) not in sum_:
-            found.append(None)
-            continue
-        silhouette, davies, calinski = sum_[id(record)]
+    known = [at for at, record in enumerate(records) if all(record[name] is not None for name in SCORES)]
+    scaled = (_scaled([records[at][name] for at in known]) for name in SCORES)
+    found: list[float | None] = [None] * len(records)
+    for at, silhouette, davies, calinski in zip(known, *scaled, strict=True):
         if rule == "minmax":
-            found.append(silhouette - davies + calinski)
+            found[at] = silhouette - davies + calinski
         else:
-            found.append((silhouette + (1 - davies) + calinski) / 3 * (1 - record["noise"]))
+            found[at] = (silhouette + (1 - davies) + calinski) / 3 * (1 - records[at]["noise"])
     return found
 
 

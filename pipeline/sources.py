@@ -11,19 +11,8 @@ import pyarrow as pa
 
 from pipeline import vectors
 from pipeline.config import ConfigError, Source
+from pipeline.manifest import LISTING
 
-# key: the user's name of the row. uri: how to read it again, relative to source.path, so that a data set can move.
-# stamp: whatever changes when the bytes change (mtime in ns, a digest, an object store's etag). label: what the source
-# says the row is, or null; of an image, the name of its folder.
-LISTING = pa.schema(
-    [
-        ("key", pa.string()),
-        ("uri", pa.string()),
-        ("bytes", pa.int64()),
-        ("stamp", pa.string()),
-        ("label", pa.string()),
-    ]
-)
 Row = tuple[str, str, int, str, str | None]
 
 

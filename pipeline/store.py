@@ -1,4 +1,5 @@
-"""The embedding store: embeddings.zarr/<descriptor>/{vectors, status}, one shard for each batch."""
+"""The embedding store: embeddings.zarr/<descriptor>/{vectors, status}, and luma where near pairs are verified. One
+shard for each batch."""
 
 from pathlib import Path
 from typing import Any
@@ -6,19 +7,29 @@ from typing import Any
 import numpy as np
 import zarr
 
+from pipeline import images
 from pipeline.config import ConfigError
 
 CHUNK_BYTES = 1 << 20
+SIDE = 64  # pixels, of a luma image
 
 
-def files_of(descriptor: str, batch: int) -> tuple[str, str]:
-    """The shard files of a batch: vectors, status."""
+def files_of(descriptor: str, *batches: int) -> tuple[str, ...]:
+    """The shard files of some batches: vectors and status of each."""
     place = f"embeddings.zarr/{descriptor}"
-    return f"{place}/vectors/c/{batch}/0", f"{place}/status/c/{batch}"
+    return tuple(file for b in batches for file in (f"{place}/vectors/c/{b}/0", f"{place}/status/c/{b}"))
 
 
-def prepare(root: Path, descriptor: str, batches: int, batch_rows: int, dim: int, attributes: dict[str, Any]) -> None:
-    """Makes the arrays, or lengthens them for new batches. ConfigError if the store was made by something else."""
+def luma_files(descriptor: str, *batches: int) -> tuple[str, ...]:
+    """The shard files of the small images of some batches."""
+    return tuple(f"embeddings.zarr/{descriptor}/luma/c/{b}/0/0" for b in batches)
+
+
+def prepare(
+    root: Path, descriptor: str, batches: int, batch_rows: int, dim: int, attributes: dict[str, Any], luma: bool = False
+) -> None:
+    """Makes the arrays, or lengthens them for new batches. luma: also one for the images that `dct` looks at.
+    ConfigError if the store was made by something else."""
     group = zarr.open_group(root / "embeddings.zarr", mode="a").require_group(descriptor)
     if "status" not in group:
         rows = max(1, batches) * batch_rows
@@ -37,6 +48,16 @@ def prepare(root: Path, descriptor: str, batches: int, batch_rows: int, dim: int
             "status", shape=(rows,), dtype="uint8", chunks=(batch_rows,), compressors=None, dimension_names=["row"]
         )
         group.update_attributes(attributes)
+    if luma and "luma" not in group:
+        group.create_array(
+            "luma",
+            shape=(group["status"].shape[0], SIDE, SIDE),
+            dtype="uint8",
+            chunks=(_divisor(batch_rows, CHUNK_BYTES // SIDE**2), SIDE, SIDE),
+            shards=(batch_rows, SIDE, SIDE),
+            compressors=None,
+            dimension_names=["row", "y", "x"],
+        )
     made_with = group.attrs.get("backend", attributes["backend"])
     if made_with != attributes["backend"]:
         raise ConfigError(
@@ -50,19 +71,23 @@ def prepare(root: Path, descriptor: str, batches: int, batch_rows: int, dim: int
         )
     if any(group.attrs.get(name) != value for name, value in attributes.items() if name != "versions"):
         group.update_attributes(attributes)
-    for name in ("vectors", "status"):
+    for name in group.array_keys():
         array = group[name]
         if array.shape[0] < batches * batch_rows:
             array.resize((batches * batch_rows, *array.shape[1:]))
 
 
-def write(root: Path, descriptor: str, batch: int, vectors: np.ndarray, status: np.ndarray) -> None:
-    """One whole shard: vectors (batch_rows, dim) float16, status (batch_rows,) uint8."""
+def write(
+    root: Path, descriptor: str, batch: int, vectors: np.ndarray, status: np.ndarray, luma: np.ndarray | None = None
+) -> None:
+    """One whole shard: vectors (batch_rows, dim) float16, status (batch_rows,) and luma (batch_rows, 64, 64) uint8."""
     group = zarr.open_group(root / "embeddings.zarr", mode="r+")[descriptor]
     rows = slice(batch * len(status), (batch + 1) * len(status))
     with zarr.config.set({"array.write_empty_chunks": True}):
         group["vectors"][rows] = vectors
         group["status"][rows] = status
+        if luma is not None:
+            group["luma"][rows] = luma
 
 
 def read(root: Path, descriptor: str, batches: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
@@ -71,6 +96,22 @@ def read(root: Path, descriptor: str, batches: tuple[int, ...]) -> tuple[np.ndar
     size = group["status"].chunks[0]
     rows = slice(batches[0] * size, (batches[-1] + 1) * size)
     return group["vectors"][rows], group["status"][rows]
+
+
+def usable(vectors: np.ndarray, status: np.ndarray) -> np.ndarray:
+    """(n,) booleans: rows that could be read and have a direction to compare."""
+    return np.isin(status, images.USABLE) & vectors.any(axis=1)
+
+
+def read_luma(root: Path, descriptor: str, rows: np.ndarray) -> np.ndarray:
+    """(n, 64, 64) uint8 of some rows, ascending."""
+    array = zarr.open_group(root / "embeddings.zarr", mode="r")[descriptor]["luma"]
+    size = array.shards[0]
+    found = np.empty((len(rows), SIDE, SIDE), np.uint8)
+    for batch in np.unique(rows // size).tolist():
+        here = rows // size == batch
+        found[here] = array.oindex[rows[here]]
+    return found
 
 
 def dimensions(root: Path, descriptor: str) -> int:

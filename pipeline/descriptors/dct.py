@@ -1,9 +1,10 @@
 """The built-in descriptor: 63 low frequencies of the rank-equalised luma. It needs no weights.
 
-Luma, area-averaged to 64 x 64; each value replaced by its rank among the 4,096 (equal values share the mean of their
-ranks, so that a flat image is the zero vector and not a gradient), centred; the 8 x 8 lowest frequencies of the
-orthonormal DCT-II (Ahmed, Natarajan and Rao, 1974) without the mean, each times 1 + row + column, because natural
-spectra fall with the frequency; unit length. Mirroring an image turns the signs of the odd columns.
+Luma, area-averaged to 64 x 64, or interpolated where a side is shorter; each value replaced by its rank among the 4,096
+(equal values share the mean of their ranks, so that a flat image is the zero vector and not a gradient), centred; the
+8 x 8 lowest frequencies of the orthonormal DCT-II (Ahmed, Natarajan and Rao, 1974) without the mean, each times
+1 + row + column, because natural spectra fall with the frequency; unit length. Mirroring an image turns the signs of
+the odd columns.
 """
 
 from collections.abc import Callable
@@ -17,7 +18,9 @@ DIM = FREQUENCIES**2 - 1
 
 def prepare(pixels: np.ndarray, luma: np.ndarray) -> np.ndarray:
     """(64, 64) uint8."""
-    return cv2.resize(luma, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+    larger = min(luma.shape) >= SIDE
+    # OpenCV's area averages enlarge in blocks.
+    return cv2.resize(luma, (SIDE, SIDE), interpolation=cv2.INTER_AREA if larger else cv2.INTER_LINEAR)
 
 
 def basis() -> np.ndarray:

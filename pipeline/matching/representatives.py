@@ -49,7 +49,7 @@ def matched(run: Run, settings: Cluster, live: np.ndarray, rank: np.ndarray) -> 
     own = settings.search is not None and settings.search.per == "batch"
     if settings.method in DENSITY and not own:
         notes: dict[str, object] = {"unresolved": _unresolved(run, settings)}
-        found = _density(run, settings, batches, live, rank)
+        found = _density(run, settings, batches, rank)
     else:
         notes, found = {}, batches._replace(labels=np.append(_mutual(run), -1)[batches.labels])
     notes["agreement"] = None if own else _agreement(run, settings, found.labels)
@@ -79,8 +79,8 @@ def _thinned_out(run: Run, settings: Cluster) -> float:
     count = np.zeros(len(drawn.rows), np.int64)
     size, live = run.manifest.batch_rows, run.manifest.live()
     for batches in run.manifest.blocks:
-        vectors, _ = store.read(run.path, run.descriptor, batches)
-        there = live[batches[0] * size : (batches[-1] + 1) * size] & vectors.any(axis=1)
+        vectors, status = store.read(run.path, run.descriptor, batches)
+        there = live[batches[0] * size : (batches[-1] + 1) * size] & store.usable(vectors, status)
         # With min_samples 1 all are core: no edge is kept.
         joined = run.backend.join(drawn.vectors, vectors[there], cluster=settings.similarity, min_samples=1)
         count += joined.counts[: len(count)]
@@ -97,9 +97,9 @@ def _at_most(k: int, n: np.ndarray, p: np.ndarray) -> np.ndarray:
     return np.where(k < 0, 0.0, np.where(n <= k, 1.0, bdtr(float(max(k, 0)), np.maximum(n, k + 1), p)))
 
 
-def _density(run: Run, settings: Cluster, batches: Matched, live: np.ndarray, rank: np.ndarray) -> Matched:
+def _density(run: Run, settings: Cluster, batches: Matched, rank: np.ndarray) -> Matched:
     standing, cluster, covers, copies = _standing(run)
-    noise = np.flatnonzero(_usable(run, live) & (batches.labels < 0))
+    noise = np.flatnonzero(sample.usable(run) & (batches.labels < 0))
     rows = np.concatenate([standing, noise])
     vectors = sample.read(run, rows)
     weight = np.concatenate([covers, np.ones(len(noise), np.int64)])
@@ -125,15 +125,6 @@ def _density(run: Run, settings: Cluster, batches: Matched, live: np.ndarray, ra
     clustered = batches.labels >= 0
     labels[clustered] = of_cluster[batches.labels[clustered]]
     return batches._replace(labels=labels, strength=strength)
-
-
-def _usable(run: Run, live: np.ndarray) -> np.ndarray:
-    """(numbers,) living rows that have a direction."""
-    usable = np.zeros(len(live), bool)
-    for batch in range(len(run.manifest.batches)):
-        vectors, status = store.read(run.path, run.descriptor, (batch,))
-        usable[batch * len(status) : (batch + 1) * len(status)] = vectors.any(axis=1)
-    return usable & live
 
 
 def _standing(run: Run) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

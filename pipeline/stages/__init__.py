@@ -4,12 +4,28 @@ from pipeline.stage import Stage
 from pipeline.stages.cluster import CLUSTER
 from pipeline.stages.duplicates import DUPLICATES
 from pipeline.stages.embed import EMBED
-from pipeline.stages.faults import FAULTS
+from pipeline.stages.findings import FINDINGS
 from pipeline.stages.match import MATCH
+from pipeline.stages.mislabels import MISLABELS
 from pipeline.stages.outliers import OUTLIERS
 from pipeline.stages.pairs import PAIRS
 from pipeline.stages.report import REPORT
 from pipeline.stages.search import SEARCH
-from pipeline.stages.tree import REACH_STAGE, TREE
+from pipeline.stages.tree import REACH, TREE
+from pipeline.stages.verify import VERIFY
 
-FLOW: list[Stage] = [EMBED, SEARCH, CLUSTER, PAIRS, REACH_STAGE, TREE, MATCH, DUPLICATES, OUTLIERS, FAULTS, REPORT]
+FLOW: list[Stage] = [
+    EMBED,
+    SEARCH,
+    CLUSTER,
+    PAIRS,
+    REACH,
+    TREE,
+    MATCH,
+    VERIFY,
+    DUPLICATES,
+    OUTLIERS,
+    MISLABELS,
+    FINDINGS,
+    REPORT,
+]

@@ -44,12 +44,12 @@ def work(run: Run, unit: Unit) -> Counts:
     batch, settings, seed = int(unit.name), search.chosen(run), run.config.run.seed
     vectors, status = store.read(run.path, run.descriptor, (batch,))
     gone = np.isin(np.arange(len(status)) + batch * len(status), _left_out(run))
-    usable = np.flatnonzero(np.isin(status, images.USABLE) & vectors.any(axis=1) & ~gone)
+    usable = np.flatnonzero(store.usable(vectors, status) & ~gone)
     x, rows = vectors[usable], usable + batch * len(status)
-    if len(unit.writes) > 2:
+    if choices := search.of_batches(run):
         result = search.searched(run, settings, Sample(rows, x, len(rows)))
         settings = settings.model_copy(update=result["candidates"][result["chosen"]]["parameters"])
-        files.write_json(run.path / unit.writes[2], result)
+        files.write_json(run.path / choices[batch], result)
     found = clusterers.fit(x, settings, seed, run.backend)
     labels, strength = np.full(len(status), -1), np.zeros(len(status), np.float32)
     labels[usable], strength[usable] = found.labels, found.strength

@@ -1,68 +1,82 @@
 """duplicates: groups of equal and of similar images, each member checked against the one that is kept.
 
-Rows with equal pixels or equal vectors are one item. Items are ranked by the keep policy; an item is kept unless a
-better-ranked kept one is similar to it (so no group hangs together by a chain only), and then joins the one of these
-that it is most similar to, ties by rank.
+Rows with equal pixels or equal vectors are one item; pipeline/rules/groups.py makes the groups. better.parquet has the
+best similarity of each row to a better-ranked one: at any higher threshold, the rows at or above it stand back.
 """
 
 import numpy as np
 import pyarrow as pa
 
 import kernels
-from pipeline import blocks, files
+from pipeline import blocks, descriptors, files, metadata
+from pipeline import keep as policy
+from pipeline.descriptors.symmetries import SYMMETRIES
 from pipeline.folder import Run
+from pipeline.nearest import Nodes, nearest_nodes
+from pipeline.rules.adaptive import near_pairs
+from pipeline.rules.groups import Pairs, better, grouped, items, leaks, once
 from pipeline.stage import Counts, Stage, Unit
 from pipeline.stages.embed import IMAGES
 
 READABLE = ("ok", "damaged")
+FACTS = ("width", "height", "bytes", "stamp")  # that rules of keeping look at
 
 
 def units(run: Run) -> list[Unit]:
-    names = run.manifest.batch_names()
+    settings, names = run.config.duplicates, run.manifest.batch_names()
     reads = (
         *(f"{folder}/{name}.parquet" for folder in ("manifest", "images") for name in names),
         *run.manifest.removed_files(),
-        *blocks.paths(run, blocks.CLASSES, blocks.NEAR),
+        *metadata.of_splits(run),
+        *metadata.of_columns(policy.columns(settings.keep)),
+        *blocks.paths(run, blocks.CLASSES, _pairs_of(run)),
     )
-    return [Unit("all", reads, ("duplicates.parquet",))]
+    if settings.adaptive is not None:
+        stored = (path for group in run.manifest.blocks for path in blocks.stored(run, group))
+        reads += ("labels.parquet", *blocks.paths(run, blocks.NEIGHBOURS), *stored)
+    near = descriptors.near_similarity(run.config, run.descriptor)
+    return [Unit("all", reads, ("duplicates.parquet", "better.parquet"), salt=str(near))]
+
+
+def _pairs_of(run: Run) -> str:
+    return blocks.VERIFIED if descriptors.verified(run.descriptor) else blocks.NEAR
 
 
 def work(run: Run, unit: Unit) -> Counts:
-    live, manifest = run.manifest.live(), run.manifest.all(["row", "key", "bytes"])
+    live, manifest = run.manifest.live(), run.manifest.all(["row", "key", "bytes", "stamp"])
+    key_rank = run.manifest.key_rank()
     images = read_images(run, ["row", "status", "file_digest", "pixel_digest", "width", "height"])
     usable = live[images["row"].to_numpy()] & pa.compute.is_in(images["status"], pa.array(READABLE)).to_numpy()
     images, manifest = images.filter(pa.array(usable)), manifest.filter(pa.array(usable))
     rows = images["row"].to_numpy()
     file, pixel = (_codes(images[name]) for name in ("file_digest", "pixel_digest"))
-    rank = _rank(run, images, manifest)
+    splits = metadata.splits(run, rows)
+    rank = _rank(run, rows, images, manifest, splits, key_rank)
 
-    node = blocks.node_of_rows(run)[rows]
-    item = _items(node, pixel)
-    item_of_node = np.full(len(live), -1, np.int64)
-    item_of_node[node[node >= 0]] = item[node >= 0]
+    node = blocks.node_of_rows(run)
+    item = items(node[rows], pixel)
     item_rank = np.full(item.max(initial=-1) + 1, len(rows), np.int64)
     np.minimum.at(item_rank, item, rank)
+    head = np.argsort(rank)[item_rank]  # the best row of each item
+    item_of_node = np.full(len(live), -1, np.int64)
+    item_of_node[node[rows][node[rows] >= 0]] = item[node[rows] >= 0]
+    pairs = _pairs(run, item_of_node)
+    if run.config.duplicates.adaptive is not None:
+        pairs = _adapted(run, pairs, run.config.duplicates.adaptive, rows[head], node, item_of_node, live, key_rank)
+    groups = grouped(pairs, item_rank)
 
-    i, j, similarity = _item_pairs(run, item_of_node)
-    kept = kernels.leaders(item_rank, i, j)
-    upward = kept[
-        np.where(item_rank[i] < item_rank[j], i, j)
-    ]  # what is kept is better than all that stands back for it
-    leader = kernels.attach(kept, i[upward], j[upward], similarity[upward], item_rank)
-    own = np.where(kept, np.arange(len(kept)), leader)
-    similar = _similarity_to(own, i, j, similarity)
-
-    group = own[item]
-    head = np.argsort(rank)[item_rank][group]  # the kept row of each row's group
-    size = np.bincount(group, minlength=len(kept))
-    shown = np.flatnonzero(size[group] > 1)
-    keep = head == np.arange(len(rows))
-    kind = np.where(file == file[head], "exact", np.where(pixel == pixel[head], "pixels", "near"))
+    group = groups.own[item]
+    kept = head[group]
+    keep = kept == np.arange(len(rows))
+    kind = np.where(file == file[kept], "exact", np.where(pixel == pixel[kept], "pixels", "near"))
     kind[keep] = "kept"
+    shown = np.flatnonzero(np.bincount(group, minlength=len(head))[group] > 1)
+    by_key = shown[np.argsort(key_rank[rows[shown]])]
     number = np.full(len(rows), -1, np.int64)
-    by_key = shown[np.argsort(run.manifest.key_rank()[rows[shown]])]
     number[by_key] = kernels.first_seen(group[by_key])
     shown = shown[np.lexsort((rank[shown], number[shown]))]
+    split = splits.take(pa.array(shown))
+    leakage = leaks(number[shown], _codes(split))
     table = pa.table(
         {
             "row": rows[shown],
@@ -70,12 +84,17 @@ def work(run: Run, unit: Unit) -> Counts:
             "group": number[shown],
             "kind": pa.array(kind[shown].tolist(), pa.string()),
             "keep": keep[shown],
-            "similarity": np.where(item[shown] == group[shown], 1.0, similar[item[shown]]),
+            "similarity": groups.similarity[item[shown]],
+            "turned": pa.array([SYMMETRIES[s] for s in groups.symmetry[item[shown]]], pa.string()),
+            "split": split,
+            "leakage": leakage,
         }
     )
     files.write_table(run.path / unit.writes[0], table)
+    files.write_table(run.path / unit.writes[1], _better(pairs, rows, manifest["key"], item, head, item_rank))
     kinds = {name: int((kind[shown] == name).sum()) for name in ("exact", "pixels", "near")}
-    return {"rows": len(rows), "groups": int(number.max(initial=-1)) + 1, **kinds}
+    leaking = int((leakage & keep[shown]).sum())
+    return {"rows": len(rows), "groups": int(number.max(initial=-1)) + 1, "leakage": leaking, **kinds}
 
 
 def read_images(run: Run, columns: list[str]) -> pa.Table:
@@ -89,61 +108,78 @@ def read_images(run: Run, columns: list[str]) -> pa.Table:
     )
 
 
-def _codes(digests: pa.ChunkedArray) -> np.ndarray:
-    """(n,) equal numbers for equal digests."""
-    encoded = digests.combine_chunks().dictionary_encode()
-    return np.asarray((encoded.combine_chunks() if isinstance(encoded, pa.ChunkedArray) else encoded).indices)
+def _codes(values: pa.ChunkedArray) -> np.ndarray:
+    """(n,) equal numbers for equal values, -1 for null."""
+    encoded = values.combine_chunks().dictionary_encode()
+    indices = (encoded.combine_chunks() if isinstance(encoded, pa.ChunkedArray) else encoded).indices
+    return np.asarray(indices.fill_null(-1))
 
 
-def _rank(run: Run, images: pa.Table, manifest: pa.Table) -> np.ndarray:
-    """(n,) place in the order of the keep policy, the best first. The key decides what the policy leaves open."""
-    area = images["width"].fill_null(0).to_numpy().astype(np.int64) * images["height"].fill_null(0).to_numpy()
-    columns = {
-        "resolution": -area,
-        "bytes": -manifest["bytes"].to_numpy(),
-        "key": run.manifest.key_rank()[images["row"].to_numpy()],
-    }
-    order = np.lexsort([columns[rule] for rule in reversed([*run.config.duplicates.keep, "key"])])
-    rank = np.empty(len(order), np.int64)
-    rank[order] = np.arange(len(order))
-    return rank
+def _rank(
+    run: Run, rows: np.ndarray, images: pa.Table, manifest: pa.Table, splits: pa.ChunkedArray, key_rank: np.ndarray
+) -> np.ndarray:
+    """(n,) place of each row in the order of the keep policy."""
+    settings = run.config.duplicates
+    facts = pa.table({name: (images if name in images.column_names else manifest)[name] for name in FACTS})
+    named = {name: metadata.of_rows(run, rows, name) for name in policy.columns(settings.keep)}
+    return policy.rank(settings.keep, settings.prefer or (), facts, splits, named, key_rank[rows])
 
 
-def _items(node: np.ndarray, pixel: np.ndarray) -> np.ndarray:
-    """(n,) item of each row: what equal nodes and equal pixels hold together."""
-    n = len(node)
-    first_pixel = np.full(pixel.max(initial=-1) + 1, -1, np.int64)
-    first_pixel[pixel[::-1]] = np.arange(n)[::-1]
-    known = np.flatnonzero(node >= 0)
-    _, first, inverse = np.unique(node[known], return_index=True, return_inverse=True)
-    i = np.concatenate([np.arange(n), known])
-    j = np.concatenate([first_pixel[pixel], known[first[inverse]]])
-    return kernels.components(n, i, j)
-
-
-def _item_pairs(run: Run, item_of_node: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Pairs of different items and their best similarity."""
-    parts = [(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))]
-    for _, path in blocks.each(run, blocks.NEAR):
+def _pairs(run: Run, item_of_node: np.ndarray) -> Pairs:
+    """The near pairs of items of the whole run."""
+    kind, least = _pairs_of(run), descriptors.near_similarity(run.config, run.descriptor)
+    none = np.empty(0, np.int64)
+    parts = [Pairs(none, none, np.empty(0), np.empty(0, np.int8))]
+    for _, path in blocks.each(run, kind):
         table = files.read_table(path)
         i, j = (item_of_node[table[name].to_numpy()] for name in ("i", "j"))
-        use = (i >= 0) & (j >= 0) & (i != j)
-        parts.append((np.minimum(i, j)[use], np.maximum(i, j)[use], table["similarity"].to_numpy()[use]))
-    i, j, similarity = (np.concatenate(column) for column in zip(*parts, strict=True))
-    order = np.lexsort((-similarity, j, i))
-    i, j, similarity = i[order], j[order], similarity[order]
-    first = np.ones(len(i), bool)
-    first[1:] = (i[1:] != i[:-1]) | (j[1:] != j[:-1])
-    return i[first], j[first], similarity[first]
+        similarity = table["similarity"].to_numpy()
+        turned = "symmetry" in table.column_names
+        symmetry = table["symmetry"].to_numpy() if turned else np.zeros(len(i), np.int8)
+        # A file may hold more: pairs of rows that are gone, and less similar ones than are asked for now.
+        use = (i >= 0) & (j >= 0) & (similarity >= least)
+        parts.append(Pairs(i[use], j[use], similarity[use], symmetry[use]))
+    return once(Pairs(*(np.concatenate(column) for column in zip(*parts, strict=True))))
 
 
-def _similarity_to(own: np.ndarray, i: np.ndarray, j: np.ndarray, similarity: np.ndarray) -> np.ndarray:
-    """(n,) similarity of each item to the one it belongs to; 1 for its own."""
-    found = np.ones(len(own))
-    for low, high in ((i, j), (j, i)):
-        mine = own[low] == high
-        found[low[mine]] = similarity[mine]
-    return found
+def _adapted(
+    run: Run,
+    pairs: Pairs,
+    sensitivity: float,
+    head: np.ndarray,
+    node: np.ndarray,
+    item_of_node: np.ndarray,
+    live: np.ndarray,
+    key_rank: np.ndarray,
+) -> Pairs:
+    """The pairs that are near for the cluster that they are in."""
+    labels = files.read_table(run.path / "labels.parquet")
+    cluster = np.full(len(live), -1, np.int64)
+    cluster[labels["row"].to_numpy()] = labels["cluster"].to_numpy()
+    nodes = Nodes(node, live, key_rank)
+    index, similarity = (part[nodes.rows] for part in nearest_nodes(run, nodes, run.config.outliers.neighbours))
+    own = item_of_node[nodes.rows]
+    others = (index >= 0) & (item_of_node[index] != own[:, None])
+    closest = np.full(len(head), -np.inf)
+    np.maximum.at(closest, own, np.where(others, similarity, -np.inf).max(axis=1, initial=-np.inf))
+    apart = np.sqrt(np.maximum(2 - 2 * pairs.similarity, 0))
+    nearest = np.sqrt(np.maximum(2 - 2 * closest, 0))
+    near = near_pairs(cluster[head], nearest, pairs.i, pairs.j, apart, sensitivity)
+    return Pairs(*(column[near] for column in pairs))
 
 
-DUPLICATES = Stage("duplicates", ("duplicates.keep",), units, work)
+def _better(
+    pairs: Pairs, rows: np.ndarray, keys: pa.ChunkedArray, item: np.ndarray, head: np.ndarray, item_rank: np.ndarray
+) -> pa.Table:
+    """row, key, similarity and related of all rows that a better-ranked one, the related, is near to."""
+    to, best = better(pairs, item_rank)
+    copy = head[item] != np.arange(len(rows))  # of a better row in the same item
+    other = np.where(copy, head[item], np.where(to[item] >= 0, head[to[item]], -1))
+    has = np.flatnonzero(other >= 0)
+    similarity = np.where(copy, 1.0, best[item])[has]
+    named = {"row": rows[has], "key": keys.take(pa.array(has))}
+    return pa.table(named | {"similarity": similarity, "related": rows[other[has]]})
+
+
+SETTINGS = ("duplicates.keep", "duplicates.prefer", "duplicates.adaptive", "source.split")
+DUPLICATES = Stage("duplicates", SETTINGS, units, work, version=2)

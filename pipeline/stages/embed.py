@@ -57,7 +57,11 @@ def units(run: Run) -> list[Unit]:
         Unit(
             name,
             (f"manifest/{name}.parquet",),
-            (f"images/{name}.parquet", *store.files_of(run.descriptor, batch)),
+            (
+                f"images/{name}.parquet",
+                *store.files_of(run.descriptor, batch),
+                *(store.luma_files(run.descriptor, batch) if descriptors.verified(run.descriptor) else ()),
+            ),
             salt=f"{run.descriptor} {salt}",
         )
         for batch, name in enumerate(manifest.batch_names())
@@ -66,16 +70,16 @@ def units(run: Run) -> list[Unit]:
 
 def work(run: Run, unit: Unit) -> Counts:
     batch, manifest = int(unit.name), run.manifest
-    table = manifest.table(batch)
+    table, luma = manifest.table(batch), None
     if run.descriptor == "vectors":
         rows, vectors = _given(run, table)
     else:
-        rows, vectors = _images(run, table)
+        rows, vectors, luma = _images(run, table)
     status = np.zeros(manifest.batch_rows, np.uint8)
     status[: len(rows)] = [images.STATUSES.index(row.status) for row in rows]
     shard = np.zeros((manifest.batch_rows, vectors.shape[1]), np.float16)
     shard[: len(rows)] = vectors
-    store.write(run.path, run.descriptor, batch, shard, status)
+    store.write(run.path, run.descriptor, batch, shard, status, luma)
     files.write_table(run.path / unit.writes[0], _table(table["row"], rows))
     return {"rows": len(rows), "bytes": pa.compute.sum(table["bytes"]).as_py() or 0, **Counter(r.status for r in rows)}
 
@@ -88,15 +92,20 @@ def _prepare_store(run: Run, batches: int) -> None:
     else:
         descriptor = descriptors.load(run.config, backend)
         dim, attributes = descriptor.dim, attributes | descriptor.attributes
-    store.prepare(run.path, run.descriptor, batches, run.config.run.batch_rows, dim, attributes)
+    luma = descriptors.verified(run.descriptor)
+    store.prepare(run.path, run.descriptor, batches, run.config.run.batch_rows, dim, attributes, luma)
 
 
-def _images(run: Run, table: pa.Table) -> tuple[list[Embedded], np.ndarray]:
-    """Reading and decoding run ahead in threads while this one embeds, in the order of the rows."""
+def _images(run: Run, table: pa.Table) -> tuple[list[Embedded], np.ndarray, np.ndarray | None]:
+    """Rows, vectors, and what near pairs are verified by. Reading and decoding run ahead in threads while this one
+    embeds, in the order of the rows."""
     descriptor = descriptors.load(run.config, run.backend)
     size = run.config.embed.batch_size
     rows: list[Embedded] = []
     vectors = np.zeros((len(table), descriptor.dim), np.float16)
+    luma = None
+    if descriptors.verified(run.descriptor):
+        luma = np.zeros((run.config.run.batch_rows, store.SIDE, store.SIDE), np.uint8)
     waiting: list[int] = []
     batch: np.ndarray | None = None
 
@@ -104,6 +113,8 @@ def _images(run: Run, table: pa.Table) -> tuple[list[Embedded], np.ndarray]:
         if waiting and batch is not None:
             batch[len(waiting) :] = 0  # one shape for all
             vectors[waiting] = descriptor.embed(batch)[: len(waiting)]
+            if luma is not None:
+                luma[waiting] = batch[: len(waiting)]
             waiting.clear()
 
     for row in _decoded(run, table, descriptor.prepare):
@@ -116,7 +127,7 @@ def _images(run: Run, table: pa.Table) -> tuple[list[Embedded], np.ndarray]:
         if len(waiting) == size:
             flush()
     flush()
-    return rows, vectors
+    return rows, vectors, luma
 
 
 def _decoded(run: Run, table: pa.Table, prepare: Prepare) -> Iterator[Embedded]:

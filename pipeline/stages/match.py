@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 import kernels
-from pipeline import blocks, clusterers, clusters, files, store
+from pipeline import blocks, clusterers, clusters, files, metadata, store
 from pipeline.folder import Run
 from pipeline.matching import Matched, density, hierarchy, representatives
 from pipeline.stage import Counts, Stage, Unit
@@ -31,7 +31,8 @@ def units(run: Run) -> list[Unit]:
         *reads,
         *(f"manifest/{name}.parquet" for name in names),
         *manifest.removed_files(),
-        *(path for batch in range(len(names)) for path in store.files_of(run.descriptor, batch)),
+        *store.files_of(run.descriptor, *range(len(names))),
+        *metadata.of_labels(run),
     )
     how: list[object] = [mode, clusterers.parameters(settings)]
     reads += search.of_batches(run)
@@ -53,19 +54,19 @@ def work(run: Run, unit: Unit) -> Counts:
     persistence = np.full(count, np.nan)
     persistence[labels[by_key][own >= 0]] = found.persistence[own[own >= 0]]
     labels = labels[rows]
-    known = run.manifest.all(["key", "label"]).filter(pa.array(_of_existing(run, live)))
+    keys = run.manifest.all(["key"]).filter(pa.array(_of_existing(run, live)))["key"]
     score = found.outlier_score[rows]
     table = pa.table(
         {
             "row": rows,
-            "key": known["key"],
+            "key": keys,
             "cluster": labels,
             "strength": found.strength[rows].astype(np.float32),
             "outlier_score": pa.array(score, pa.float64(), mask=np.isnan(score)),
         }
     )
     files.write_table(run.path / unit.writes[0], table)
-    about = clusters.table(run, rows, known["key"], known["label"], labels, persistence)
+    about = clusters.table(run, rows, keys, metadata.labels(run, rows), labels, persistence, rank)
     files.write_table(run.path / unit.writes[1], about)
     how = {"mode": run.config.matching, "parameters": clusterers.parameters(settings), **found.notes}
     if choices := search.of_batches(run):
@@ -99,4 +100,4 @@ def _of_existing(run: Run, live: np.ndarray) -> np.ndarray:
     return np.concatenate([np.empty(0, bool), *parts])
 
 
-MATCH = Stage("match", (), units, work, version=2)
+MATCH = Stage("match", ("source.label",), units, work, version=2)

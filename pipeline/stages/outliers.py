@@ -22,7 +22,7 @@ def units(run: Run) -> list[Unit]:
         *(f"{folder}/{name}.parquet" for folder in ("manifest", "images") for name in names),
         *run.manifest.removed_files(),
         *blocks.paths(run, blocks.CLASSES, blocks.NEIGHBOURS),
-        *(path for batch in range(len(names)) for path in store.files_of(run.descriptor, batch)),
+        *store.files_of(run.descriptor, *range(len(names))),
     )
     return [Unit("all", reads, ("outliers.parquet",))]
 

@@ -13,13 +13,14 @@ edge of it is written down. Otherwise the unit runs again (`accepts` below; `sen
 """
 
 from pathlib import Path
+from typing import NamedTuple
 from zipfile import BadZipFile
 
 import numpy as np
 import pyarrow as pa
 
 import kernels
-from pipeline import blocks, files, store
+from pipeline import blocks, files
 from pipeline.descriptors import near_similarity
 from pipeline.folder import Run
 from pipeline.stage import Counts, Stage, Unit
@@ -37,27 +38,45 @@ def units(run: Run) -> list[Unit]:
         batches = manifest.blocks[a] if a == b else manifest.blocks[a] + manifest.blocks[b]
         own = [blocks.NEAR, blocks.LINKS, blocks.NEIGHBOURS, *([blocks.CLASSES] if a == b else [])]
         here = dead[np.isin(dead // manifest.batch_rows, batches)]
-        before = _left_out(run.path / blocks.LINKS.format(name), here)
+        salts = _salts(run, here, _Before.of(run.path / blocks.LINKS.format(name)))
         found.append(
             Unit(
                 name,
-                tuple(
-                    path
-                    for batch in batches
-                    for path in (f"manifest/{batch:05}.parquet", *store.files_of(run.descriptor, batch))
-                )
-                + (search.reads(run) if run.config.matching == "exact" else ()),
+                blocks.stored(run, batches) + (search.reads(run) if run.config.matching == "exact" else ()),
                 tuple(kind.format(name) for kind in own),
-                salt=_salt(run, here),
-                accepts=() if before is None else (_salt(run, before),),
+                salt=salts[0],
+                accepts=tuple(salts[1:]),
             )
         )
     return found
 
 
-def _salt(run: Run, left_out: np.ndarray) -> str:
-    asked = [near_similarity(run.config, run.descriptor), *_links_at(run), listed(run)]
-    return f"{asked} {files.digest_of(left_out.tolist())}"
+class _Before(NamedTuple):
+    """What there is to know of an existing result."""
+
+    near_at: float  # the least similarity of its near pairs; NaN if it has not all of them
+    left_out: np.ndarray
+    sensitive: np.ndarray
+
+    @classmethod
+    def of(cls, links: Path) -> "_Before | None":
+        try:
+            with np.load(links) as arrays:
+                return cls(float(arrays["near_at"]), arrays["left_out"], arrays["sensitive"])
+        except (OSError, ValueError, KeyError, EOFError, BadZipFile):  # none, or no longer what the unit wrote
+            return None
+
+
+def _salts(run: Run, dead: np.ndarray, before: _Before | None) -> list[str]:
+    """The salt of now, and of an existing result that serves as well: one that has the near pairs to a lower
+    similarity, or that left out fewer rows if what has died since does it no harm."""
+    near, left_out = [near_similarity(run.config, run.descriptor)], [dead]
+    if before is not None:
+        near += [before.near_at] * (before.near_at < near[0])
+        if len(dead) and not np.isin(before.sensitive, np.setdiff1d(dead, before.left_out)).any():
+            left_out.append(before.left_out)
+    asked = [*_links_at(run), listed(run)]
+    return [f"{at} {asked} {files.digest_of(rows.tolist())}" for at in near for rows in left_out]
 
 
 def _links_at(run: Run) -> tuple[float | None, int]:
@@ -76,18 +95,6 @@ def listed(run: Run) -> int:
     return run.config.outliers.neighbours
 
 
-def _left_out(links: Path, dead: np.ndarray) -> np.ndarray | None:
-    """The rows that the existing result left out, if what has died since does it no harm."""
-    if not len(dead) or not links.exists():
-        return None
-    try:
-        with np.load(links) as arrays:
-            before, sensitive = arrays["left_out"], arrays["sensitive"]
-    except (OSError, ValueError, EOFError, BadZipFile):  # no longer what the unit wrote: it will be done again
-        return None
-    return None if np.isin(sensitive, np.setdiff1d(dead, before)).any() else before
-
-
 def work(run: Run, unit: Unit) -> Counts:
     a, b = blocks.numbers(unit.name)
     manifest, settings = run.manifest, run.config
@@ -97,13 +104,14 @@ def work(run: Run, unit: Unit) -> Counts:
     sides = [blocks.nodes_of(run, block, left_out) for block in ([a] if a == b else [a, b])]
     rows, weights = (np.concatenate([side[part] for side in sides]) for part in (1, 2))
     threshold, min_samples = _links_at(run)
+    near = near_similarity(settings, run.descriptor)
     joined = run.backend.join(
         sides[0][0],
         None if a == b else sides[1][0],
         weights=weights,
         cluster=threshold,
         min_samples=min_samples,
-        near=near_similarity(settings, run.descriptor),
+        near=near,
         near_limit=settings.duplicates.max_pairs,
         k=listed(run),
     )
@@ -120,6 +128,7 @@ def work(run: Run, unit: Unit) -> Counts:
         forest=rows[joined.forest],
         edges=np.column_stack([rows[i], rows[j]]),
         similarity=similarity,
+        near_at=np.array(np.nan if truncated else near),
         left_out=left_out,
         sensitive=members[np.isin(node_of, rows[_next_to_core(joined)])],
     )
@@ -144,4 +153,4 @@ def _next_to_core(joined: kernels.Joined) -> np.ndarray:
     return near
 
 
-PAIRS = Stage("pairs", ("duplicates.max_pairs",), units, work, version=3)
+PAIRS = Stage("pairs", ("duplicates.max_pairs",), units, work, version=4)

@@ -22,7 +22,7 @@ def units(run: Run) -> list[Unit]:
     if not _wanted(run):
         return []
     batches = _batches(run)
-    stored = (path for batch in range(batches) for path in store.files_of(run.descriptor, batch))
+    stored = store.files_of(run.descriptor, *range(batches))
     keys = (f"manifest/{name}.parquet" for name in run.manifest.batch_names()[:batches])
     return [Unit("run", (*keys, *stored), (SCORES, CHOICE), salt=f"{_asked(run)} {batches}")]
 

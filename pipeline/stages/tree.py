@@ -29,7 +29,7 @@ def reach_units(run: Run) -> list[Unit]:
         *(f"manifest/{name}.parquet" for name in manifest.batch_names()),
         *manifest.removed_files(),
         *blocks.paths(run, blocks.CLASSES, blocks.NEIGHBOURS),
-        *(path for batch in range(len(manifest.batches)) for path in store.files_of(run.descriptor, batch)),
+        *store.files_of(run.descriptor, *range(len(manifest.batches))),
     )
     return [Unit("all", reads, (blocks.REACH,), salt=str(settings.min_samples))]
 
@@ -67,14 +67,7 @@ def tree_units(run: Run) -> list[Unit]:
     return [
         Unit(
             name,
-            (
-                blocks.REACH,
-                *(
-                    path
-                    for batch in sorted({*groups[a], *groups[b]})
-                    for path in (f"manifest/{batch:05}.parquet", *store.files_of(run.descriptor, batch))
-                ),
-            ),
+            (blocks.REACH, *blocks.stored(run, sorted({*groups[a], *groups[b]}))),
             (blocks.TREE.format(name),),
         )
         for name, a, b in blocks.pairs(run)
@@ -101,5 +94,5 @@ def tree_work(run: Run, unit: Unit) -> Counts:
     return {"nodes": len(rows), "edges": len(edges)}
 
 
-REACH_STAGE = Stage("reach", (), reach_units, reach_work)
+REACH = Stage("reach", (), reach_units, reach_work)
 TREE = Stage("tree", (), tree_units, tree_work)

@@ -92,9 +92,8 @@ def _check_embedded(run: Run) -> None:
     done = Receipts(run.path, "embed").by_unit
     missing = 0
     for batch, name in enumerate(run.manifest.batch_names()):
-        outputs = done[name].outputs if name in done else {}
-        sizes = ((run.path / file, outputs.get(file, ("", -1))[1]) for file in store.files_of(run.descriptor, batch))
-        missing += any(not path.exists() or path.stat().st_size != size for path, size in sizes)
+        shards = set(store.files_of(run.descriptor, batch))
+        missing += not (name in done and shards <= done[name].outputs.keys() and done[name].there(run.path))
     if missing:
         raise ConfigError(
             f"{missing} of {len(run.manifest.batches)} batches of {run.path} are not embedded yet;"

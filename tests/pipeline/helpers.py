@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 
 from pipeline import Config, Summary, run
 
-TABLES = ("labels", "clusters", "duplicates", "outliers", "faults", "images")
+TABLES = ("labels", "clusters", "duplicates", "better", "outliers", "mislabels", "findings", "images")
 
 
 def audit(source: Path, out: Path, *settings: str, until: str | None = None) -> Summary:

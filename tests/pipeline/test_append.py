@@ -105,7 +105,7 @@ def test_every_night_equals_a_fresh_run(tmp_path: Path, seed: int):
 
         fresh = tmp_path / f"fresh{night}"
         audit(folder, fresh, *SETTINGS)
-        for name in ("labels", "clusters", "duplicates", "outliers", "faults", "images"):
+        for name in ("labels", "clusters", "duplicates", "better", "outliers", "mislabels", "findings", "images"):
             assert by_key(out, name) == by_key(fresh, name), (night, name)
 
 
@@ -125,7 +125,7 @@ def test_every_night_of_an_hdbscan_equals_a_fresh_run(tmp_path: Path):
         blocks = len(Manifest.load(out).blocks)
         assert done.get("pairs", 0) == blocks * (blocks + 1) // 2 - before * (before + 1) // 2
         audit(folder, tmp_path / f"fresh{night}", *options)
-        for name in ("labels", "clusters", "duplicates", "outliers", "faults", "images"):
+        for name in ("labels", "clusters", "duplicates", "better", "outliers", "mislabels", "findings", "images"):
             assert by_key(out, name) == by_key(tmp_path / f"fresh{night}", name), (night, name)
     assert max(row["cluster"] for row in by_key(out, "labels")) > 0
 
@@ -137,7 +137,7 @@ def test_removing_noise_reruns_no_pair_unit(tmp_path: Path):
     audit(tmp_path / "images", tmp_path / "run", *SETTINGS)
     (tmp_path / "images/07.png").unlink()
     done = ran(audit(tmp_path / "images", tmp_path / "run", *SETTINGS))
-    assert done == {"scan": 1, "match": 1, "duplicates": 1, "outliers": 1, "faults": 1, "report": 1}
+    assert done == {"scan": 1, "match": 1, "duplicates": 1, "outliers": 1, "mislabels": 1, "findings": 1, "report": 1}
 
 
 def test_a_data_set_can_move(tmp_path: Path):

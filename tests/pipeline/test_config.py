@@ -9,7 +9,8 @@ from pipeline import Config, ConfigError
 from pipeline.stages import FLOW
 from tests.pipeline.helpers import audit, pattern, ran, save
 
-FINDINGS = {"match", "outliers", "report"}
+AFTER = {"findings", "report"}
+FINDINGS = {"match", "outliers", "mislabels", *AFTER}
 
 
 def load(tmp_path: Path, text: str, *settings: str) -> Config:
@@ -107,13 +108,13 @@ def images(tmp_path_factory):
 @pytest.mark.parametrize(
     ("setting", "again"),
     [
-        ("embed.max_pixels=1000", {"embed", "cluster", "pairs", "duplicates", "faults", *FINDINGS}),
+        ("embed.max_pixels=1000", {"embed", "cluster", "pairs", "verify", "duplicates", *FINDINGS}),
         ("cluster.similarity=0.99", {"cluster", "pairs", *FINDINGS}),
         ("cluster.min_samples=25", {"cluster", "pairs", *FINDINGS}),
-        ("duplicates.similarity=0.99", {"pairs", "duplicates", "report"}),
-        ("duplicates.keep=[key]", {"duplicates", "report"}),
-        ("outliers.neighbours=4", {"pairs", "outliers", "report"}),
-        ("outliers.sensitivity=1.5", {"outliers", "report"}),
+        ("duplicates.similarity=0.99", {"duplicates", *AFTER}),
+        ("duplicates.keep=[key]", {"duplicates", *AFTER}),
+        ("outliers.sensitivity=1.5", {"outliers", *AFTER}),
+        ("outliers.neighbours=4", {"pairs", "outliers", "mislabels", *AFTER}),
         ("embed.batch_size=7", set()),
         ("embed.read_ahead_mb=1", set()),
         ("workers.retries=3", set()),

@@ -10,6 +10,7 @@ from sklearn.cluster import DBSCAN
 
 import kernels
 from pipeline import demo
+from pipeline.rules.faults import KINDS
 from tests.pipeline.helpers import TABLES, audit, by_key, pattern, ran, results, save, unit_rows
 from tests.pipeline.rules.test_robust import slow
 
@@ -54,7 +55,11 @@ def test_broken_files_keep_their_row_with_a_status(demonstration):
 def test_oddballs_are_named_and_scenes_are_not(demonstration):
     planted, out, _ = demonstration
     outliers = {row["key"]: row["level"] for row in by_key(out, "outliers")}
-    faults = {(row["key"], row["kind"]): row for row in by_key(out, "faults") if row["level"] == "certain"}
+    faults = {
+        (row["key"], row["kind"]): row
+        for row in by_key(out, "findings")
+        if row["kind"] in KINDS and row["level"] == "certain"
+    }
     assert outliers["misc/black.png"] == outliers["misc/white.png"] == "outlier"
     kinds = {"black": {"dark", "low_contrast", "flat"}, "white": {"bright", "low_contrast", "flat"}}
     kinds |= {"noise": {"noisy"}, "receipt": {"flat"}, "stripes": {"flat"}}

@@ -1,0 +1,89 @@
+"""Groups of duplicates: rows taken together as items, and items that stand back for a better one.
+
+Items are ranked by the policy of keeping. An item is kept unless a better-ranked kept one is near to it, and then joins
+the one of these that it is most similar to, ties by rank: no group hangs together by a chain only.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+import kernels
+from pipeline.descriptors.symmetries import SYMMETRIES, inverse
+
+UNDONE = np.array([inverse(symmetry) for symmetry in range(len(SYMMETRIES))], np.int8)
+
+
+class Pairs(NamedTuple):
+    """Near pairs of items, each once, i < j, ascending."""
+
+    i: np.ndarray  # (p,)
+    j: np.ndarray
+    similarity: np.ndarray
+    symmetry: np.ndarray  # int8, what turns j into what looks like i
+
+
+class Groups(NamedTuple):
+    own: np.ndarray  # (n,) the kept item of the group of each item
+    similarity: np.ndarray  # (n,) to it, 1 for itself
+    symmetry: np.ndarray  # (n,) int8, what turns the item into what looks like it
+
+
+def items(node: np.ndarray, pixel: np.ndarray) -> np.ndarray:
+    """(n,) item of each row: what equal nodes (n,), -1 for none, and equal pixels (n,) hold together."""
+    n = len(node)
+    first_pixel = np.full(pixel.max(initial=-1) + 1, -1, np.int64)
+    first_pixel[pixel[::-1]] = np.arange(n)[::-1]
+    known = np.flatnonzero(node >= 0)
+    _, first, inverse = np.unique(node[known], return_index=True, return_inverse=True)
+    i = np.concatenate([np.arange(n), known])
+    j = np.concatenate([first_pixel[pixel], known[first[inverse]]])
+    return kernels.components(n, i, j)
+
+
+def once(pairs: Pairs) -> Pairs:
+    """Pairs of items in any order, some several times: each at its best, without those of an item and itself."""
+    i, j, similarity, symmetry = (column[pairs.i != pairs.j] for column in pairs)
+    symmetry = np.where(i < j, symmetry, UNDONE[symmetry])
+    i, j = np.minimum(i, j), np.maximum(i, j)
+    order = np.lexsort((symmetry, -similarity, j, i))
+    i, j = i[order], j[order]
+    first = np.ones(len(i), bool)
+    first[1:] = (i[1:] != i[:-1]) | (j[1:] != j[:-1])
+    return Pairs(i[first], j[first], similarity[order[first]], symmetry[order[first]])
+
+
+def grouped(pairs: Pairs, rank: np.ndarray) -> Groups:
+    """rank: (n,) of the items, all different, the least is the best."""
+    i, j, similarity, symmetry = pairs
+    kept = kernels.leaders(rank, i, j)
+    upward = kept[np.where(rank[i] < rank[j], i, j)]  # what is kept is better than all that stands back for it
+    leader = kernels.attach(kept, i[upward], j[upward], similarity[upward], rank)
+    own = np.where(kept, np.arange(len(kept)), leader)
+    found, turn = np.ones(len(own)), np.zeros(len(own), np.int8)
+    for low, high, turns in ((i, j, UNDONE[symmetry]), (j, i, symmetry)):
+        mine = own[low] == high
+        found[low[mine]], turn[low[mine]] = similarity[mine], turns[mine]
+    return Groups(own, found, turn)
+
+
+def better(pairs: Pairs, rank: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Of each item (n,): the better-ranked item that is most similar to it, of equals the best-ranked, and how similar
+    it is; -1 and 0 where none is near."""
+    i, j, similarity, _ = pairs
+    worse = np.where(rank[i] > rank[j], i, j)
+    other = i + j - worse
+    order = np.lexsort((rank[other], -similarity, worse))
+    first = order[np.flatnonzero(np.diff(worse[order], prepend=-1))]
+    to, best = np.full(len(rank), -1, np.int64), np.zeros(len(rank))
+    to[worse[first]], best[worse[first]] = other[first], similarity[first]
+    return to, best
+
+
+def leaks(group: np.ndarray, split: np.ndarray) -> np.ndarray:
+    """(n,) booleans: rows whose group has rows of two or more splits. group, split: (n,) numbers, -1 for an unknown
+    split."""
+    known = split >= 0
+    width = split.max(initial=0) + 1
+    different = np.unique(group[known] * width + split[known]) // width
+    return np.bincount(different, minlength=group.max(initial=-1) + 1)[group] > 1

@@ -1,0 +1,139 @@
+"""findings: what is wrong with a row, of every kind, in one table; and images.parquet, all that is known of each row.
+
+Here image faults are judged, by the rule of pipeline/rules/faults.py; the other kinds are taken from the tables of the
+stages before.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline import descriptors, files, findings
+from pipeline.findings import POTENTIAL, STRONG
+from pipeline.folder import Run
+from pipeline.images import STATISTICS
+from pipeline.rules.faults import Fault, faults
+from pipeline.stage import Counts, Stage, Unit
+from pipeline.stages.duplicates import READABLE, read_images
+
+MEASURED = ("width", "height", *STATISTICS)
+TABLES = ("duplicates", "better", "outliers", "mislabels")
+
+
+def units(run: Run) -> list[Unit]:
+    names = run.manifest.batch_names()
+    reads = (
+        *(f"{name}.parquet" for name in TABLES),
+        *(f"{folder}/{name}.parquet" for folder in ("manifest", "images") for name in names),
+        *run.manifest.removed_files(),
+    )
+    return [Unit("all", reads, ("findings.parquet", "images.parquet"))]
+
+
+def work(run: Run, unit: Unit) -> Counts:
+    live = run.manifest.live()
+    images, named = read_images(run, ["row", "status", "reason", *MEASURED]), run.manifest.all(["row", "key"])
+    images, named = (table.filter(pa.array(live[table["row"].to_numpy()])) for table in (images, named))
+    tables = {name: files.read_table(run.path / f"{name}.parquet") for name in TABLES}
+    columns = {name: images[name].cast(pa.float64()).to_numpy() for name in MEASURED}
+    # Given vectors are readable and have no size.
+    readable = pc.is_in(images["status"], pa.array(READABLE)).to_numpy() & ~np.isnan(columns["width"])
+    found = {**_broken(images), **faults(columns, readable)}
+
+    listed = [
+        *_of_images(images["row"].to_numpy(), named["key"], found),
+        *(_marked(tables[name]) for name in ("outliers", "mislabels")),
+        *_of_duplicates(tables["duplicates"], descriptors.verified(run.descriptor)),
+    ]
+    table = pa.concat_tables(listed)
+    files.write_table(run.path / unit.writes[0], table)
+    about = images.add_column(1, "key", named["key"])
+    scores = {kind: fault.score for kind, fault in found.items()} | _scores(images["row"].to_numpy(), tables)
+    for name, score in scores.items():
+        about = about.append_column(name, pa.array(score, pa.float64(), mask=np.isnan(score)))
+    files.write_table(run.path / unit.writes[1], about)
+    kinds = {one["values"]: one["counts"] for one in pc.value_counts(table["kind"]).to_pylist()}
+    return {"rows": len(images), "findings": len(table), **kinds}
+
+
+def _broken(images: pa.Table) -> dict[str, Fault]:
+    """What decoding said, as faults: nothing to see, or damage that a strict decoder objects to."""
+    status, reason = images["status"].to_pylist(), images["reason"].to_pylist()
+    found = {}
+    for kind, wrong in (
+        ("unreadable", [one not in READABLE for one in status]),
+        ("damaged", [one == "damaged" for one in status]),
+    ):
+        level = np.where(wrong, STRONG, findings.NONE)
+        words = [f"{what}: {why}" if bad else "" for what, why, bad in zip(status, reason, wrong, strict=True)]
+        found[kind] = Fault(np.array(wrong, np.float64), level, words)
+    return found
+
+
+def _of_images(rows: np.ndarray, keys: pa.ChunkedArray, found: dict[str, Fault]) -> Iterator[pa.Table]:
+    for kind, fault in found.items():
+        at = np.flatnonzero(fault.level)
+        reason = [fault.reason[row] for row in at]
+        yield findings.table(rows[at], keys.take(pa.array(at)), kind, fault.score[at], fault.level[at], reason)
+
+
+def _marked(table: pa.Table) -> pa.Table:
+    """The findings among the rows of a table that has all."""
+    return table.filter(pc.not_equal(table["level"], "none")).select(findings.FINDINGS.names)
+
+
+def _of_duplicates(table: pa.Table, verified: bool) -> Iterator[pa.Table]:
+    """Every row that stands back for another; and every row whose group reaches into another split."""
+    kind, group, rows = table["kind"].to_pylist(), table["group"].to_numpy(), table["row"].to_numpy()
+    similarity = np.clip(table["similarity"].to_numpy(), 0, 1)
+    level = np.where(np.array([one == "near" and not verified for one in kind], bool), POTENTIAL, STRONG)
+    kept = rows[np.searchsorted(group, group)]  # the first of its group
+    at = np.flatnonzero(~table["keep"].to_numpy(zero_copy_only=False))
+    words = {"exact": "equal bytes", "pixels": "equal pixels"}
+    turned = table["turned"].to_pylist()
+    reason = [words.get(kind[row], f"similarity {similarity[row]:.3f}") for row in at]
+    reason = [f"{said}, {turned[row]}" if turned[row] else said for said, row in zip(reason, at, strict=True)]
+    keys = table["key"]
+    kinds = [kind[row] for row in at]
+    yield findings.table(rows[at], keys.take(pa.array(at)), kinds, similarity[at], level[at], reason, kept[at])
+
+    splits = table["split"].to_pylist()
+    other = _in_another_split(group, splits)
+    at = np.flatnonzero(other >= 0)
+    reason = [f"in {splits[row]!r}, like a row in {splits[other[row]]!r}" for row in at]
+    of_pair = np.minimum(level, level[other])[at]
+    score = np.minimum(similarity, similarity[other])[at]
+    yield findings.table(rows[at], keys.take(pa.array(at)), "leakage", score, of_pair, reason, rows[other[at]])
+
+
+def _in_another_split(group: np.ndarray, splits: list[str | None]) -> np.ndarray:
+    """(n,) the place of the first row of the same group in another split, -1 for none."""
+    first: dict[int, dict[str, int]] = {}
+    for at, (number, split) in enumerate(zip(group.tolist(), splits, strict=True)):
+        if split is not None:
+            first.setdefault(number, {}).setdefault(split, at)
+    other = [
+        -1 if split is None else next((at for name, at in first[number].items() if name != split), -1)
+        for number, split in zip(group.tolist(), splits, strict=True)
+    ]
+    return np.array(other, np.int64)
+
+
+def _scores(rows: np.ndarray, tables: dict[str, pa.Table]) -> dict[str, np.ndarray]:
+    """Of all rows (n,): the scores of the other tables, NaN for rows that are not in them."""
+    found = {}
+    for name, table, column in (
+        ("duplicate", "better", "similarity"),
+        ("outlier", "outliers", "score"),
+        ("label", "mislabels", "score"),
+    ):
+        values = np.full(len(rows), np.nan)
+        there = np.searchsorted(rows, tables[table]["row"].to_numpy())
+        values[there] = tables[table][column].cast(pa.float64()).to_numpy()
+        found[name] = values
+    return found
+
+
+FINDINGS = Stage("findings", (), units, work)

@@ -1,0 +1,81 @@
+"""mislabels: rows whose label is not that of their neighbours and their cluster; the rule is in rules/mislabels.py.
+
+Rows with a label and a direction have an entry; the others have nothing to be held against.
+"""
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline import blocks, files, findings, metadata, store
+from pipeline.folder import Run
+from pipeline.nearest import Nodes, nearest_nodes
+from pipeline.rules.mislabels import Mislabelled, mislabelled, nearest_with
+from pipeline.stage import Counts, Stage, Unit
+
+
+def units(run: Run) -> list[Unit]:
+    names = run.manifest.batch_names()
+    reads = (
+        "labels.parquet",
+        *(f"manifest/{name}.parquet" for name in names),
+        *run.manifest.removed_files(),
+        *metadata.of_labels(run),
+        *blocks.paths(run, blocks.CLASSES, blocks.NEIGHBOURS),
+        *(path for batch in range(len(names)) for path in store.files_of(run.descriptor, batch)),
+    )
+    return [Unit("all", reads, ("mislabels.parquet",))]
+
+
+def work(run: Run, unit: Unit) -> Counts:
+    clusters = files.read_table(run.path / "labels.parquet", ["row", "key", "cluster"])
+    rows, rank = clusters["row"].to_numpy(), run.manifest.key_rank()
+    names = metadata.labels(run, rows)
+    words = pc.unique(names).drop_null().sort()
+    label = pc.index_in(names, words).fill_null(-1).to_numpy().astype(np.int64)
+    node, index, similarity = _neighbours(run, rows, rank)
+    found = mislabelled(node, label, clusters["cluster"].to_numpy(), index, similarity)
+    related = nearest_with(node, label, rank[rows], index, found.suggested)
+
+    shown = np.flatnonzero((label >= 0) & (node >= 0))
+    suggested = words.take(pa.array(found.suggested, mask=found.suggested < 0))
+    reasons = _reasons(found, names, suggested)
+    table = findings.table(
+        rows[shown],
+        clusters["key"].take(pa.array(shown)),
+        "label",
+        found.score[shown],
+        found.level[shown],
+        [reasons[at] for at in shown],
+        np.where(related >= 0, rows[related], -1)[shown],
+    )
+    table = table.append_column("label", names.take(pa.array(shown)))
+    table = table.append_column("suggested", suggested.take(pa.array(shown)))
+    files.write_table(run.path / unit.writes[0], table)
+    known = found.known[label[shown]].mean() if len(shown) else 0.0
+    certain, potential = (int((found.level == level).sum()) for level in (findings.STRONG, findings.POTENTIAL))
+    return {"rows": len(rows), "certain": certain, "potential": potential, "agreement": round(float(known), 3)}
+
+
+def _neighbours(run: Run, rows: np.ndarray, rank: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The node of each row (n,), -1 for none, and of each of the m nodes its nearest others and their similarities,
+    (m, k) each."""
+    of_rows = blocks.node_of_rows(run)
+    nodes = Nodes(of_rows, run.manifest.live(), rank)
+    index, similarity = nearest_nodes(run, nodes, run.config.outliers.neighbours)
+    place = np.full(len(of_rows) + 1, -1)  # what stands at -1 is that of no node
+    place[nodes.rows] = np.arange(len(nodes.rows))
+    return place[of_rows[rows]], place[index[nodes.rows]], similarity[nodes.rows]
+
+
+def _reasons(found: Mislabelled, names: pa.ChunkedArray, suggested: pa.Array) -> list[str]:
+    reasons = [""] * len(names)
+    for at in np.flatnonzero(found.level):
+        label, better = names[int(at)].as_py(), suggested[int(at)].as_py()
+        reasons[at] = f"its neighbours are {found.other[at]:.0%} {better!r} and {found.own[at]:.0%} {label!r}"
+        if copies := int(found.copies[at]):
+            reasons[at] += f"; {copies} equal to it {'is' if copies == 1 else 'are'} {better!r}"
+    return reasons
+
+
+MISLABELS = Stage("mislabels", ("outliers.neighbours", "source.label"), units, work)

@@ -1,0 +1,148 @@
+"""verify: near pairs of `dct` vectors looked at once more, by the small images that the vectors were made from; and,
+with duplicates.symmetries, the pairs of an image and a turned one: of each pair that does not agree as it is, under the
+symmetry that makes it most similar. Nothing for other descriptors.
+
+A unit is a pair of blocks and writes pairs/<A>-<B>.verified.parquet: the nodes i and j, their similarity, the agreement
+of their structure, and the symmetry that turns j into what looks like i.
+"""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline import blocks, descriptors, files, store
+from pipeline.descriptors.structure import AGREE, agreement, see
+from pipeline.descriptors.symmetries import SYMMETRIES, turned, turned_vectors
+from pipeline.folder import Run
+from pipeline.stage import Counts, Stage, Unit
+
+AT_ONCE = 2**14  # pairs whose images are in memory
+SLICE = 256  # pairs that a thread takes at a time
+NEAR_AT = b"near_at"  # the least similarity of the turned pairs of a file; NaN if there were too many
+
+
+class Pairs(NamedTuple):
+    i: np.ndarray  # (n,) rows that stand for nodes
+    j: np.ndarray
+    similarity: np.ndarray
+    symmetry: np.ndarray  # (n,) int8, what turns j into what looks like i
+
+
+def units(run: Run) -> list[Unit]:
+    if not descriptors.verified(run.descriptor):
+        return []
+    groups, found = run.manifest.blocks, []
+    for name, a, b in blocks.pairs(run):
+        batches = tuple(sorted({*groups[a], *groups[b]}))
+        path = blocks.VERIFIED.format(name)
+        reads = (blocks.NEAR.format(name), *store.luma_files(run.descriptor, *batches))
+        salt, accepts = "", list[str]()
+        if run.config.duplicates.symmetries:
+            near = descriptors.near_similarity(run.config, run.descriptor)
+            reads += blocks.stored(run, batches)
+            before = _near_at(run.path / path)
+            salt, accepts = str(near), [str(before)] if before < near else []
+        found.append(Unit(name, reads, (path,), salt, tuple(accepts)))
+    return found
+
+
+def _near_at(path: Path) -> float:
+    """What an existing file of turned pairs goes down to; a file that has them to a lower similarity serves as well."""
+    try:
+        return float((pq.read_schema(path).metadata or {}).get(NEAR_AT, b"nan"))
+    except (OSError, pa.ArrowInvalid):  # not there, or no longer what the unit wrote
+        return np.nan
+
+
+def work(run: Run, unit: Unit) -> Counts:
+    near = files.read_table(run.path / blocks.NEAR.format(unit.name))
+    i, j, similarity = (near[name].to_numpy() for name in ("i", "j", "similarity"))
+    candidates, truncated = Pairs(i, j, similarity, np.zeros(len(i), np.int8)), 0
+    looked_at, (found, agreed) = len(i), _verified(run, candidates)
+    if run.config.duplicates.symmetries:
+        candidates, truncated = _turned_pairs(run, unit.name)
+        candidates = _new(candidates, found)
+        more, also = _verified(run, candidates)
+        found, agreed = _together([found, more]), np.concatenate([agreed, also])
+        looked_at += len(candidates.i)
+    columns = found._asdict() | {"agreement": agreed.astype(np.float32)}
+    lowest = np.nan if truncated else descriptors.near_similarity(run.config, run.descriptor)
+    table = pa.table(columns).replace_schema_metadata({NEAR_AT: str(lowest)})
+    files.write_table(run.path / unit.writes[0], table)
+    return {"looked_at": looked_at, "verified": len(agreed), "truncated": truncated}
+
+
+def _together(parts: list[Pairs]) -> Pairs:
+    return Pairs(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+
+
+def _new(candidates: Pairs, known: Pairs) -> Pairs:
+    """Of each pair of rows that is not known, the most similar candidate."""
+    order = np.lexsort((candidates.symmetry, -candidates.similarity, candidates.j, candidates.i))
+    i, j = candidates.i[order], candidates.j[order]
+    first = np.ones(len(i), bool)
+    first[1:] = (i[1:] != i[:-1]) | (j[1:] != j[:-1])
+    top = max(int(side.max(initial=0)) for side in (j, known.j)) + 1
+    first &= ~np.isin(i * top + j, known.i * top + known.j)
+    return Pairs(*(column[order[first]] for column in candidates))
+
+
+def _turned_pairs(run: Run, name: str) -> tuple[Pairs, int]:
+    """The near pairs of a node and a turned one, of each symmetry; and how many of these had too many. Inside a block
+    the node with the lesser key is as it is: the inverse symmetry finds the others."""
+    a, b = blocks.numbers(name)
+    none, settings = np.empty(0, np.int64), run.config
+    sides = [blocks.nodes_of(run, block, none) for block in (a, b)]
+    (x, rows), (y, others) = ((side[0], side[1]) for side in sides)
+    near, limit = descriptors.near_similarity(settings, run.descriptor), settings.duplicates.max_pairs
+    found, truncated = [], 0
+    for symmetry in range(1, len(SYMMETRIES)):
+        there = turned_vectors(y, symmetry)
+        joined = run.backend.join(x, there, near=near, near_limit=limit)
+        if joined.near_total > limit:  # once more, for the best of each
+            joined = run.backend.join(x, there, near=near, near_limit=limit, k=settings.outliers.neighbours)
+            truncated += 1
+        i, j, similarity = joined.near
+        j = j - len(x)
+        use = i < j if a == b else np.ones(len(i), bool)
+        i, j, similarity = i[use], j[use], similarity[use]
+        found.append(Pairs(rows[i], others[j], similarity, np.full(len(i), symmetry, np.int8)))
+    return _together(found), truncated
+
+
+def _verified(run: Run, pairs: Pairs) -> tuple[Pairs, np.ndarray]:
+    """Those whose images agree, and how much."""
+    agreed = np.concatenate([np.empty(0), *_agreements(run, pairs.i, pairs.j, pairs.symmetry)])
+    return Pairs(*(column[agreed >= AGREE] for column in pairs)), agreed[agreed >= AGREE]
+
+
+def _agreements(run: Run, i: np.ndarray, j: np.ndarray, symmetry: np.ndarray) -> Iterator[np.ndarray]:
+    with ThreadPoolExecutor(run.threads) as threads:
+        for at in range(0, len(i), AT_ONCE):
+            part = slice(at, at + AT_ONCE)
+            rows, place = np.unique(np.concatenate([i[part], j[part]]), return_inverse=True)
+            luma = store.read_luma(run.path, run.descriptor, rows)
+            first, second = np.split(place, 2)
+
+            spans = pairwise([*range(0, len(first), SLICE), len(first)])
+            slices = ([luma, *(side[start:stop] for side in (first, second, symmetry[part]))] for start, stop in spans)
+            yield from threads.map(_compared, *zip(*slices, strict=True))
+
+
+def _compared(luma: np.ndarray, first: np.ndarray, second: np.ndarray, symmetry: np.ndarray) -> np.ndarray:
+    """Agreement of images of luma (n, 64, 64): the first as they are, the second turned."""
+    found, last, seen = np.empty(len(first)), -1, None
+    for at, (p, q, s) in enumerate(zip(first.tolist(), second.tolist(), symmetry.tolist(), strict=True)):
+        if seen is None or p != last:
+            last, seen = p, see(luma[p])
+        found[at] = agreement(seen, see(turned(luma[q], s)))
+    return found
+
+
+VERIFY = Stage("verify", (), units, work)
