@@ -6,8 +6,10 @@ still hang together by their own single linkage, and only the pairs of the other
 """
 
 import numpy as np
+from numpy.typing import NDArray
 
 import kernels
+from kernels.dispatch import engine_of
 from kernels.exact import Array, Index, to_host
 from pipeline.dataeval.levels import Levels
 from pipeline.dataeval.linkage import dendrogram, single_linkage
@@ -41,28 +43,33 @@ def _between(x: Array, rows: Index, tight: Index, wide: Index, exact: float, nea
     found = _groups(rows[~torn], wide[~torn])
     if torn.any():
         rows, tight = rows[torn], tight[torn]
-        first, place = (to_host(part) for part in kernels.distinct(x[rows]))
-        label = _pairs_between(x[rows[first]], np.bincount(tight[first])[tight[first]] > 1, exact, near)
+        first, place = (to_host(part) for part in kernels.distinct(_taken(x, rows)))
+        label = _pairs_between(_taken(x, rows[first]), np.bincount(tight[first])[tight[first]] > 1, exact, near)
         linked = np.bincount(label)[label] > 1
         use = linked[place]  # copies of a row have its pairs
         found += _groups(rows[use], label[place[use]])
     return sorted(found)
 
 
-def _pairs_between(x: Array, paired: np.ndarray, exact: float, near: float) -> Index:
+def _pairs_between(x: Array, paired: NDArray[np.bool_], exact: float, near: float) -> Index:
     """(m,) components of the distinct rows x (m, d). paired: (m,) whether a row has a partner up to `exact`."""
     label = np.arange(len(x))
     alone = np.flatnonzero(~paired)
     if len(alone) > 1:
-        merges = single_linkage(x[alone])
+        merges = single_linkage(_taken(x, alone))
         order, start = dendrogram(len(alone), merges.left, merges.right)
         joined = start[merges.right][merges.height <= near]
         label = kernels.components(len(x), alone[order[joined - 1]], alone[order[joined]])
-    if paired.any():
-        for i, j, far in kernels.pairs(x[paired], x, threshold=near, metric="euclidean"):
+    partners = np.flatnonzero(paired)
+    if len(partners):
+        for i, j, far in kernels.pairs(_taken(x, partners), x, threshold=near, metric="euclidean"):
             i, j = (to_host(side[far > exact]) for side in (i, j))
-            label = kernels.components(len(x), label[np.flatnonzero(paired)[i]], label[j])[label]
+            label = kernels.components(len(x), label[partners[i]], label[j])[label]
     return label
+
+
+def _taken(x: Array, rows: Index) -> Array:
+    return x[engine_of(x).xp.asarray(rows)]
 
 
 def _groups(rows: Index, group: Index) -> list[list[int]]:

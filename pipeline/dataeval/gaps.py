@@ -35,8 +35,9 @@ def gaps(x: Array, of: Levels, merges: Index, average: NDArray[np.bool_]) -> Sin
     out = first.astype(np.float32)
     asked = np.flatnonzero(average)
     pairs = of.size[of.outer[merges[asked]]] * of.size[of.inner[merges[asked]]]
+    here = to_host(x)
     for at in asked[pairs <= FEW].tolist():
-        out[at] = _directly(x, of, merges[at])
+        out[at] = _directly(here, of, merges[at])
     rest = asked[pairs > FEW]
     rest = rest[np.argsort(of.id[merges[rest]], kind="stable")]
     for part in np.split(rest, np.flatnonzero(np.diff(of.id[merges[rest]])) + 1) if len(rest) else ():
@@ -44,9 +45,10 @@ def gaps(x: Array, of: Levels, merges: Index, average: NDArray[np.bool_]) -> Sin
     return out
 
 
-def _directly(x: Array, of: Levels, merge: int) -> np.float32:
+def _directly(x: Floats, of: Levels, merge: int) -> np.float32:
+    """The mean of one merge. x: (n, d) on the host."""
     start, middle, stop = of.start[merge] + np.array([0, of.size[of.outer[merge]], of.size[merge]])
-    far = cdist(to_host(x[of.rows[start:middle]]), to_host(x[of.rows[middle:stop]]))
+    far = cdist(x[of.rows[start:middle]], x[of.rows[middle:stop]])
     since = np.maximum.outer(entries(of, of.outer[merge]), entries(of, of.inner[merge]))
     gap = np.full(of.level[merge], np.inf)
     np.minimum.at(gap, since.ravel(), far.ravel())
@@ -66,7 +68,7 @@ def _together(tiles: Tiles, of: Levels, merges: Index, first: Floats) -> Singles
     steps, gap = np.arange(len(merges)) * span, first
     at, length = 0, SHORTEST
     while True:
-        # No pair of the rows from `at` on counts before both are there, nor unless it is nearer than what is known then.
+        # A pair with a row from `at` on counts from when both are there, if it is nearer than what is known then.
         least = gap[np.searchsorted(steps, asks * span + np.maximum(came[at], since), "right") - 1]
         open_ = np.flatnonzero((least > of.height[merges][asks]) & (held[asks] > at))
         if not len(open_):

@@ -109,8 +109,8 @@ def entries(of: Levels, merge: int) -> Index:
 def _statistics(merges: Linkage) -> tuple[Singles, Floats, Marks, Marks]:
     """Mean and deviation of the heights inside each cluster, and whether its own is above mean + 1 and + 2 deviations.
 
-    Heights, means and deviations are rounded to float32, and are added in DataEval's order (those of the right part, of the left part, the own), in which
-    those of every cluster stand together: where all are equal, rounding decides.
+    All is rounded to float32, and added in DataEval's order, in which the heights of every cluster stand together:
+    those of the right part, of the left part, its own. Where all are equal, rounding decides.
     """
     n = len(merges.height) + 1
     low, high = merges.left.tolist(), merges.right.tolist()

@@ -179,8 +179,8 @@ def _row_by_row(x: Floats) -> Walked:
         row = rows[here]
         open_[here], nearest[here] = False, np.inf
         if at % STEPS == 0:
-            rows, left, nearest, parent = (part[open_] for part in (rows, left, nearest, parent))
-            open_ = np.ones(len(rows), bool)
+            rows, left, nearest, parent = rows[open_], left[open_], nearest[open_], parent[open_]
+            open_ = open_[open_]
         far = cdist(x[row : row + 1], left)[0]
         closer = open_ & (far < nearest)
         nearest[closer], parent[closer] = far[closer], row

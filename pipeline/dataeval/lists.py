@@ -6,6 +6,7 @@ The rule is that of the Clusterer of DataEval 0.61.0; docs/dataeval.md tells it.
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kernels.exact import Array, Index
 from pipeline.dataeval.duplicates import duplicates
@@ -51,7 +52,7 @@ def last_merge_levels(x: Array, of: Levels) -> dict[int, int]:
     return last
 
 
-def _good(x: Array, of: Levels, merges: Index) -> np.ndarray:
+def _good(x: Array, of: Levels, merges: Index) -> NDArray[np.bool_]:
     """(m,) whether the gap of two clusters that join is like the heights inside clusters. float32, as in DataEval.
 
     merges: by level, as the last bits of a mean depend on the order.

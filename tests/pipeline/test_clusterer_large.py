@@ -1,0 +1,121 @@
+"""What Clusterer does with many rows, made to do it with few: a tree instead of a matrix, and ties found out."""
+
+import tracemalloc
+
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from scipy.cluster.hierarchy import linkage as linkage_of_scipy
+from scipy.spatial.distance import pdist
+
+import kernels.tree
+from kernels import device, host
+from pipeline import Clusterer
+from pipeline.dataeval import gaps, linkage
+from tests.kernels.cuda_cpu import Shim
+from tests.pipeline.dataeval_reference import evaluate
+from tests.pipeline.test_clusterer import drawn
+
+
+def large(patch, most_equal=64):
+    """Every bound so low that few rows are many."""
+    patch.setattr(kernels.tree, "FEW", 0)
+    patch.setattr(linkage, "FEW", 1)
+    patch.setattr(linkage, "LEAF", 3)
+    patch.setattr(linkage, "MOST_EQUAL", most_equal)
+    patch.setattr(linkage, "STEPS", 7)
+    patch.setattr(gaps, "FEW", 0)
+    patch.setattr(gaps, "SHORTEST", 2)
+    patch.setattr(gaps, "LONGEST", 8)
+
+
+def check_linkage(x):
+    expected = linkage_of_scipy(pdist(x), "single")
+    np.testing.assert_array_equal(np.column_stack(linkage.single_linkage(x)), expected[:, :3])
+
+
+@settings(max_examples=120, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    n=st.integers(2, 120),
+    d=st.integers(1, 12),
+    most_equal=st.sampled_from([0, 1, 64]),
+)
+def test_linkage_as_scipys(seed, n, d, most_equal):
+    with pytest.MonkeyPatch.context() as patch:
+        large(patch, most_equal)
+        check_linkage(drawn(seed, n, d))
+
+
+@pytest.mark.parametrize("most_equal", [0, 64])
+@pytest.mark.parametrize(
+    "x",
+    [
+        np.zeros((20, 3)),
+        np.eye(12),
+        np.repeat(np.eye(4), 5, axis=0)[np.random.default_rng(0).permutation(20)],
+        np.argwhere(np.ones((7, 7))).astype(float),
+        np.array([[0.0], [1e-170], [0.0], [1.0], [2e-170], [1.0]]),  # distances whose squares vanish
+    ],
+    ids=["equal", "simplex", "copies", "grid", "vanishing"],
+)
+def test_linkage_of_ties(monkeypatch, x, most_equal):
+    large(monkeypatch, most_equal)
+    check_linkage(x)
+
+
+@settings(max_examples=80, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), n=st.integers(2, 160), d=st.integers(1, 23))
+def test_lists_of_many_rows_are_those_of_few(seed, n, d):
+    x = drawn(seed, n, d)
+    expected = Clusterer(x).evaluate()
+    with pytest.MonkeyPatch.context() as patch:
+        large(patch)
+        assert Clusterer(x).evaluate() == expected
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_through_the_engine_of_the_gpu(monkeypatch, seed):
+    x = drawn(seed, 100, 3)
+    expected = Clusterer(x).evaluate()
+    runtime = Shim()
+    monkeypatch.setattr(host, "Host", lambda: device.Device(runtime))
+    large(monkeypatch)
+    check_linkage(x)
+    assert Clusterer(x).evaluate() == expected
+    assert runtime.launched
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_near_duplicates_among_copies(monkeypatch, seed):
+    """Groups torn apart by the exact pairs in them."""
+    rng = np.random.default_rng(seed)
+    off = rng.choice([0, 1e-6, 1e-2], (150, 1)) * rng.normal(size=(150, 2))
+    x = rng.normal(size=(30, 2))[rng.integers(30, size=150)] + off
+    expected, _ = evaluate(x)
+    assert expected["near_duplicates"]
+    large(monkeypatch)
+    assert Clusterer(x).evaluate()._asdict() == expected
+
+
+@pytest.mark.slow
+def test_no_matrix():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(20, 16))[rng.integers(20, size=20_000)] * 3 + rng.normal(size=(20_000, 16))
+    x[:100] = x[100:200]
+    tracemalloc.start()
+    lists = Clusterer(x).evaluate()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 400e6  # a matrix of float32 has 1.6 GB
+    assert lists.duplicates == [[i, i + 100] for i in range(100)]
+
+
+@pytest.mark.slow
+def test_more_rows_than_scipy_is_asked_for():
+    rng = np.random.default_rng(0)
+    x = np.round(rng.normal(size=(30, 8))[rng.integers(30, size=9000)] * 3 + rng.normal(size=(9000, 8)), 1)
+    x[:500] = x[500:1000]
+    assert len(x) > linkage.FEW
+    check_linkage(x)
