@@ -83,11 +83,10 @@ def test_any_form_of_the_same_numbers():
 def test_lists_are_plain_numbers_in_order():
     x = drawn(1, 150, 2)
     lists = Clusterer(x).evaluate()
-    flat = [*lists.outliers, *lists.potential_outliers, *sum(lists.duplicates + lists.near_duplicates, [])]
-    assert flat and {type(i) for i in flat} == {int}
-    for groups in lists[2:]:
-        assert groups == sorted(map(sorted, groups))
-    assert all(a < b for rows in lists[:2] for a, b in pairwise(rows))
+    groups = [lists.outliers, lists.potential_outliers, *lists.duplicates, *lists.near_duplicates]
+    assert {type(i) for rows in groups for i in rows} == {int}
+    assert all(a < b for rows in groups for a, b in pairwise(rows))
+    assert lists.duplicates == sorted(lists.duplicates) and lists.near_duplicates == sorted(lists.near_duplicates)
 
 
 def test_what_is_done_to_the_array_later_changes_nothing():
