@@ -18,7 +18,7 @@ def _evaluate(x):
     n = len(x)
     d = squareform(pdist(x))
     least = min(max(2, int(0.05 * n)), 100)
-    at, seeds, top = _clusters(linkage(pdist(x), "single"))
+    at, seeds, top = clusters(linkage(pdist(x), "single"))
     last = {0: int(0.1 * n)} if seeds <= 1 else _last(at, d, top, least)
     out, potential = _outliers(at, last, least)
     spread = []
@@ -37,7 +37,7 @@ def _evaluate(x):
     }, last
 
 
-def _clusters(z):
+def clusters(z):
     """level -> id -> (members, heights, (mean, std), out1, out2, absorbed id); ids; the highest level of a merge."""
     n, at, where, seeds, top = len(z) + 1, {}, {}, 0, 1
 

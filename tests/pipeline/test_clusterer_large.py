@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from scipy.cluster.hierarchy import linkage as linkage_of_scipy
-from scipy.spatial.distance import pdist
+from scipy.spatial.distance import pdist, squareform
 
 import kernels.tree
 from kernels import device, host
 from pipeline import Clusterer
-from pipeline.dataeval import gaps, linkage
+from pipeline.dataeval import gaps, levels, linkage
 from tests.kernels.cuda_cpu import Shim
-from tests.pipeline.dataeval_reference import evaluate
+from tests.pipeline import dataeval_reference
 from tests.pipeline.test_clusterer import drawn
 
 
@@ -35,7 +35,7 @@ def check_linkage(x):
     np.testing.assert_array_equal(np.column_stack(linkage.single_linkage(x)), expected[:, :3])
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     seed=st.integers(0, 2**32 - 1),
     n=st.integers(2, 120),
@@ -65,7 +65,33 @@ def test_linkage_of_ties(monkeypatch, x, most_equal):
     check_linkage(x)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1), n=st.integers(4, 120), d=st.integers(1, 12), few=st.sampled_from([0, 30, 10_000])
+)
+def test_gaps_at_every_level(seed, n, d, few):
+    x = drawn(seed, n, d)
+    far = squareform(pdist(x))
+    at, _, top = dataeval_reference.clusters(linkage_of_scipy(pdist(x), "single"))
+    of = levels.levels(linkage.single_linkage(x))
+    merges = np.flatnonzero(of.inner >= 0)
+    every = {}
+    for level in at:
+        for outer, (_, _, _, _, _, inner) in at[level].items():
+            if inner is not None:
+                members = [(at[q][outer][0], at[q][inner][0]) for q in range(min(level, top))]
+                every[level, outer] = np.array([far[np.ix_(a, b)].min() for a, b in members], np.float32)
+    expected = [every[key] for key in zip(of.level[merges].tolist(), of.id[merges].tolist(), strict=True)]
+    with pytest.MonkeyPatch.context() as patch:
+        large(patch)
+        patch.setattr(gaps, "FEW", few)
+        found = [gaps.gaps(x, of, merges, np.full(len(merges), average)) for average in (True, False)]
+    assert len(every) == len(merges) and of.top == top
+    np.testing.assert_array_equal(found[0], [values.mean() for values in expected])
+    np.testing.assert_array_equal(found[1], [values.max() for values in expected])
+
+
+@settings(max_examples=50, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), n=st.integers(2, 160), d=st.integers(1, 23))
 def test_lists_of_many_rows_are_those_of_few(seed, n, d):
     x = drawn(seed, n, d)
@@ -93,7 +119,7 @@ def test_near_duplicates_among_copies(monkeypatch, seed):
     rng = np.random.default_rng(seed)
     x = rng.normal(size=(12, 2))[rng.integers(12, size=150)]
     x += rng.choice([0, 1e-5, 3e-3, 0.1], (150, 1)) * rng.normal(size=(150, 2))
-    expected, _ = evaluate(x)
+    expected, _ = dataeval_reference.evaluate(x)
     assert expected["duplicates"] and expected["near_duplicates"]
     large(monkeypatch)
     assert Clusterer(x).evaluate()._asdict() == expected
