@@ -139,7 +139,8 @@ class Duplicates(Section):
 
 class Outliers(Section):
     neighbours: Annotated[int, Field(ge=1, le=255)] = 10
-    sensitivity: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0  # deviations count so many times
+    rule: Literal["robust", "dataeval"] = "robust"
+    sensitivity: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0  # of robust: deviations count so many times
 
 
 class Workers(Section):

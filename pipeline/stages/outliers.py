@@ -1,18 +1,24 @@
-"""outliers: how far each row is from its nearest neighbours, by the rule of pipeline/rules/robust.py.
+"""outliers: how far each row is from its nearest neighbours, by the rule of pipeline/rules/robust.py; or those that
+DataEval 0.61.0 finds among the vectors, with its three other lists in dataeval.json.
 
 Distances are chords, sqrt(2 - 2 similarity). A row without direction (a flat image, a zero vector) is like no other: it
 is held to be as far from all as two rows can be, at 2.
 """
 
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
 
-from pipeline import blocks, files, findings, store
+from pipeline import blocks, files, findings, sample, store
+from pipeline.dataeval.lists import Lists, lists
 from pipeline.folder import Run
 from pipeline.nearest import Nodes, nearest_nodes
 from pipeline.rules.robust import Outlying, outlying
 from pipeline.stage import Counts, Stage, Unit
 from pipeline.stages.duplicates import READABLE, read_images
+
+LISTS = "dataeval.json"
 
 
 def units(run: Run) -> list[Unit]:
@@ -24,7 +30,8 @@ def units(run: Run) -> list[Unit]:
         *blocks.paths(run, blocks.CLASSES, blocks.NEIGHBOURS),
         *store.files_of(run.descriptor, *range(len(names))),
     )
-    return [Unit("all", reads, ("outliers.parquet",))]
+    lists = (LISTS,) if run.config.outliers.rule == "dataeval" else ()
+    return [Unit("all", reads, ("outliers.parquet", *lists))]
 
 
 def work(run: Run, unit: Unit) -> Counts:
@@ -38,16 +45,43 @@ def work(run: Run, unit: Unit) -> Counts:
     node = blocks.node_of_rows(run)
     nodes = Nodes(node, live, rank)
     index, similarity = nearest_nodes(run, nodes, settings.neighbours)
-    distance, near = _neighbours(index, similarity, nodes, node, rows[readable])
-    found = outlying(distance, near, cluster[readable], settings.sensitivity)
     score, level = np.full(len(rows), np.nan), np.zeros(len(rows), np.int64)
-    score[readable], level[readable] = found.score, found.level
-    words = iter(_reasons(distance, found))
+    if settings.rule == "dataeval":
+        level[readable] = _by_dataeval(run, rows[readable], keys.filter(pa.array(readable)), rank)
+        score[readable] = level[readable] / findings.STRONG
+        words = iter(
+            np.array(("", "a potential outlier to DataEval", "an outlier to DataEval"))[level[readable]].tolist()
+        )
+    else:
+        distance, near = _neighbours(index, similarity, nodes, node, rows[readable])
+        found = outlying(distance, near, cluster[readable], settings.sensitivity)
+        score[readable], level[readable] = found.score, found.level
+        words = iter(_reasons(distance, found))
     reason = [next(words) if ok else said for ok, said in zip(readable.tolist(), status.to_pylist(), strict=True)]
     nearest = _nearest(index, similarity, nodes, node, rows)
     table = findings.table(rows, keys, "outlier", score, level, reason, nearest)
     files.write_table(run.path / unit.writes[0], table)
     return {"rows": len(rows), "outliers": int((level == 2).sum()), "potential": int((level == 1).sum())}
+
+
+def _by_dataeval(run: Run, rows: np.ndarray, keys: pa.ChunkedArray, rank: np.ndarray) -> np.ndarray:
+    """(n,) levels of the rows; writes the four lists, of keys. All vectors are held in float64, in the order of the
+    keys, as the lists depend on the order where distances tie."""
+    order = np.argsort(rank[rows])
+    found, named = Lists([], [], [], []), keys.take(pa.array(order)).to_pylist()
+    if len(rows) > 1:
+        vectors = sample.read(run, rows[order]).astype(np.float64) + 0.0  # without negative zeros
+        found = lists(run.backend.to_device(vectors))
+    groups = ("duplicates", "near_duplicates")
+    said: dict[str, Any] = {
+        name: [[named[at] for at in group] for group in value] if name in groups else [named[at] for at in value]
+        for name, value in found._asdict().items()
+    }
+    files.write_json(run.path / LISTS, said)
+    level = np.zeros(len(rows), np.int64)
+    level[order[found.potential_outliers]] = findings.POTENTIAL
+    level[order[found.outliers]] = findings.STRONG
+    return level
 
 
 def _neighbours(
@@ -91,4 +125,4 @@ def _reasons(distance: np.ndarray, found: Outlying) -> list[str]:
     ]
 
 
-OUTLIERS = Stage("outliers", ("outliers.neighbours", "outliers.sensitivity"), units, work, version=2)
+OUTLIERS = Stage("outliers", ("outliers.neighbours", "outliers.rule", "outliers.sensitivity"), units, work, version=2)
