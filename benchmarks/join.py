@@ -1,6 +1,7 @@
 """All pairs above a similarity: ours against what people use for it, and how many pairs each gets wrong.
 
     python -m benchmarks.join [--vectors X.npy] [--rows 50000] [--similarity 0.95]     on the CPU
+    python -m benchmarks.join --lists [--vectors X.npy] [--rows 20000]                 what a prefix does to lists
     python -m benchmarks.join --gpu [--rows 200000]                                    on a GPU
 
 Without vectors, drawn groups. `python -m benchmarks.vectors` makes embeddings of CIFAR-10.
@@ -103,8 +104,16 @@ TOOLS = {
 }
 
 
+def given(options: argparse.Namespace) -> np.ndarray:
+    return np.load(options.vectors)[: options.rows] if options.vectors else vectors.groups(options.rows, 512)
+
+
+def source(options: argparse.Namespace) -> str:
+    return options.vectors.name if options.vectors else "groups"
+
+
 def on_cpu(options: argparse.Namespace) -> None:
-    x = np.load(options.vectors)[: options.rows] if options.vectors else vectors.groups(options.rows, 512)
+    x = given(options)
     similarity = options.similarity
     calls = {
         "pixsieve": lambda: ours(x, similarity),
@@ -128,7 +137,7 @@ def on_cpu(options: argparse.Namespace) -> None:
         "join",
         {
             "rows": list(x.shape),
-            "vectors": options.vectors.name if options.vectors else "groups",
+            "vectors": source(options),
             "similarity": similarity,
             "seconds": seconds,
             "pairs": len(right),
@@ -137,6 +146,17 @@ def on_cpu(options: argparse.Namespace) -> None:
             "wrong": wrong,
         },
     )
+
+
+def lists(options: argparse.Namespace) -> None:
+    """The 10 nearest neighbours of each row, with and without a prefix screen."""
+    x = given(options)
+    calls = {str(p): lambda p=p: kernels.neighbours(x, k=10, prefix=p)[0] for p in ("off", 16, 32, 64)}
+    seconds, found = medians(calls, options.repeats)
+    rows = [(name, s, s / seconds["off"], int((found[name] != found["off"]).sum())) for name, s in seconds.items()]
+    title = f"10 nearest of {len(x):,} x {x.shape[1]}, medians of {options.repeats}"
+    table(title, ("prefix", "seconds", "times off", "not as off"), rows)
+    record("join", {"lists": list(x.shape), "vectors": source(options), "seconds": seconds})
 
 
 def on_gpu(options: argparse.Namespace) -> None:
@@ -203,10 +223,12 @@ def main() -> None:
     parser.add_argument("--similarity", type=float, default=0.95)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--seeds", type=int, default=50)
-    parser.add_argument("--gpu", action="store_true")
+    way = parser.add_mutually_exclusive_group()
+    way.add_argument("--lists", action="store_true")
+    way.add_argument("--gpu", action="store_true")
     options = parser.parse_args()
-    options.rows = options.rows or (200_000 if options.gpu else 50_000)
-    (on_gpu if options.gpu else on_cpu)(options)
+    options.rows = options.rows or (200_000 if options.gpu else 20_000 if options.lists else 50_000)
+    (on_gpu if options.gpu else lists if options.lists else on_cpu)(options)
 
 
 if __name__ == "__main__":

@@ -79,8 +79,8 @@ class Walk:
             return
         axes = None
         if prefix == "auto":
-            # Lists want whatever is best: few tiles can be left out, and those that are left cost more than all (tried
-            # on 20,000 rows of 256 and of 512 numbers: 1.5 to 2.3 times).
+            # Lists want whatever is best: few tiles can be left out, and those that are left cost more than all (20,000
+            # rows of 512 numbers: 2.5 to 4.4 times, on a busy machine; `benchmarks.join --lists`).
             axes = None if k else locality.axes(engine, self.frame, self.low)
         elif prefix != "off" and space.metric != "hamming":
             axes = locality.principal(engine.xp, self.frame)[:, :prefix]
