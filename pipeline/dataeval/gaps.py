@@ -68,7 +68,8 @@ def _together(tiles: Tiles, of: Levels, merges: Index, first: Floats) -> Singles
     steps, gap = np.arange(len(merges)) * span, first
     at, length = 0, SHORTEST
     while True:
-        # A pair with a row from `at` on counts from when both are there, if it is nearer than what is known then.
+        # A pair with a row from `at` on counts from when both are there, if it is nearer than what is known then. Rows
+        # that came with the merge or after it count from too late a level.
         least = gap[np.searchsorted(steps, asks * span + np.maximum(came[at], since), "right") - 1]
         open_ = np.flatnonzero((least > of.height[merges][asks]) & (held[asks] > at))
         if not len(open_):
@@ -77,11 +78,9 @@ def _together(tiles: Tiles, of: Levels, merges: Index, first: Floats) -> Singles
         more_steps, more_gaps = [steps], [gap]
         rows = slice(start + at, start + stop)
         for i, j, far in tiles.within(rows, columns[open_], np.zeros(stop - at), least[open_]):
-            i, j = at + i, open_[j]
-            inside = i < held[asks[j]]
-            i, j = i[inside], j[inside]
-            more_steps.append(asks[j] * span + np.maximum(came[i], since[j]))
-            more_gaps.append(far[inside])
+            j = open_[j]
+            more_steps.append(asks[j] * span + np.maximum(came[at + i], since[j]))
+            more_gaps.append(far)
         steps, gap = _falling(np.concatenate(more_steps), np.concatenate(more_gaps), span)
         if stop == len(came):
             break

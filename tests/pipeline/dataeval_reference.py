@@ -20,7 +20,7 @@ def _evaluate(x):
     least = min(max(2, int(0.05 * n)), 100)
     at, seeds, top = clusters(linkage(pdist(x), "single"))
     last = {0: int(0.1 * n)} if seeds <= 1 else _last(at, d, top, least)
-    out, potential = _outliers(at, last, least)
+    out, potential = outliers(at, last, least)
     spread = []
     for c, level in last.items():
         members, _, mean_std, *_ = at[level][c]
@@ -107,7 +107,7 @@ def _last(at, d, top, least):
     return last
 
 
-def _outliers(at, last, least):
+def outliers(at, last, least):
     final = {c: level for level in sorted(at) for c in at[level]}
     out, potential, seen = set(), set(), set()
     for level in sorted(at):

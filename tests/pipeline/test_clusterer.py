@@ -1,6 +1,7 @@
 """Clusterer against what DataEval 0.61.0 returned, and against its rule written down slowly."""
 
 import json
+import re
 from itertools import pairwise
 from pathlib import Path
 
@@ -119,3 +120,17 @@ def test_what_is_done_to_the_array_later_changes_nothing():
 def test_bad_input(dataset, error, says):
     with pytest.raises(error, match=says):
         Clusterer(dataset)
+
+
+def test_the_page_says_what_is_so():
+    page = (ORACLE.parents[1] / "docs/dataeval.md").read_text("utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    names: dict = {}
+    exec(code, names)
+    assert names["lists"].duplicates == [[24, 79]]
+    head, _, row = re.search(r"(\| times .*)\n(.*)\n(.*)", page).groups()
+    times, counts = ([cell.strip() for cell in line.split("|")[2:-1]] for line in (head, row))
+    x = np.array(json.loads((ORACLE / "a_tutorial_100x2.json").read_text())["data"])
+    assert len(times) == 6
+    for factor, shown in zip(times, counts, strict=True):
+        assert " ".join(str(len(part)) for part in Clusterer(x * float(factor)).evaluate()) == shown
