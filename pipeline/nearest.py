@@ -6,6 +6,8 @@ import kernels
 from pipeline import blocks, files, store
 from pipeline.folder import Run
 
+ROUNDING = 1e-9  # of a similarity in float64, amply
+
 
 class Nodes:
     """How many living rows each node has, and the least and the second least of them by key (-1: none)."""
@@ -42,6 +44,18 @@ def nearest_nodes(run: Run, nodes: Nodes, k: int) -> tuple[np.ndarray, np.ndarra
     if len(spoilt):
         index[spoilt], similarity[spoilt] = _again(run, spoilt, nodes, k)
     return index, similarity
+
+
+def equal_nodes(run: Run, nodes: Nodes, similarity: np.ndarray) -> np.ndarray:
+    """(numbers,) for each node the least one with the same vector: nodes are those of a block, and equal rows may lie
+    in several. similarity: as `nearest_nodes` gives it."""
+    least = np.arange(len(nodes.weight))
+    near = nodes.rows[similarity[nodes.rows, 0] > 1 - ROUNDING]  # equal ones list each other, or ones equal to both
+    if len(near):
+        vectors = np.concatenate([_vectors(run, block, near) for block in range(len(run.manifest.blocks))])
+        first, place = kernels.distinct(vectors)
+        least[near] = near[first[place]]
+    return least
 
 
 def _best(

@@ -55,7 +55,7 @@ def mislabelled(
     node: np.ndarray, labels: np.ndarray, clusters: np.ndarray, index: np.ndarray, similarity: np.ndarray
 ) -> Mislabelled:
     """node: (n,) of each row, -1 for none; labels: (n,) integers from 0, -1 for none; clusters: (n,), -1 for none;
-    index: (m, k) nearest other nodes of each node, nearest first, -1 where there are fewer; similarity: (m, k) cosines.
+    index: (m, k) nearest other nodes of each node, nearest first, -1 for none; similarity: (m, k) cosines.
     """
     rows = np.flatnonzero((node >= 0) & (labels >= 0))
     classes = int(labels.max(initial=-1)) + 1

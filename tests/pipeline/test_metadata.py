@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline import Config, ConfigError, metadata, sidecar
@@ -66,6 +66,7 @@ COLUMNS = st.fixed_dictionaries(
 )
 
 
+@settings(deadline=None)
 @given(COLUMNS, st.permutations(range(6)))
 def test_rows_and_formats_do_not_matter(tmp_path_factory, columns, order):
     """CSV or Parquet, in any order of rows and columns, with categories or without: the same table and digests."""

@@ -174,6 +174,7 @@ def test_the_related_row_is_the_nearest_with_the_suggested_label(seed: int):
 unit = st.floats(0, 1)
 
 
+@settings(deadline=None)
 @given(unit, unit, st.floats(-5, 5), unit, st.integers(0, 3), unit, st.floats(0, 5))
 def test_more_evidence_means_more(own, other, lift, known, copies, more, higher):
     def odds(*values: float) -> float:
