@@ -13,7 +13,17 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-PEERS = ("numpy", "scipy", "scikit-learn", "faiss-cpu", "fast_hdbscan", "torch", "cupy-cuda13x", "cuml-cu13")
+PEERS = (
+    "numpy",
+    "scipy",
+    "scikit-learn",
+    "faiss-cpu",
+    "fast_hdbscan",
+    "cleanlab",
+    "torch",
+    "cupy-cuda13x",
+    "cuml-cu13",
+)
 
 
 def record(name: str, result: dict[str, Any]) -> None:

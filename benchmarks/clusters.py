@@ -1,12 +1,14 @@
 """Global clusters against one scikit-learn over all rows, for many cuts into batches; what they cost; and what matching
 by representatives makes of the same batches, ours and the usual one, by medoids alone.
 
-    python -m benchmarks.clusters [--vectors X.npy] [--rows 8000] [--only agreement|cost]
+    python -m benchmarks.clusters [--vectors X.npy] [--rows 8000] [--only agreement|cost|partitions]
 
 Adjusted Rand scores, noise as a label of its own. Of DBSCAN a second score is over the core rows: scikit-learn leaves a
 border row to the cluster that comes first, here it goes to the core row that is nearest. Of HDBSCAN a second score is
 over the rows that are in clusters: rows that a split frees at their own core distance are noise here, and on a side
 that the order of the rows decides there. `reordered` is scikit-learn against itself with the rows in another order.
+`partitions`: kmeans and agglomerative of 10 batches, matched by their means, against the same method over all rows, by
+how close two means must be (`CLOSE` of matching/representatives).
 """
 
 import argparse
@@ -14,6 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -23,8 +26,10 @@ from sklearn.metrics import adjusted_rand_score
 import kernels
 from benchmarks import record, table
 from pipeline import Config, files, run
+from pipeline.matching import representatives
 
 BATCHES = (1, 2, 7, 10, 50)
+CLOSE = (0.25, 0.5, 1.0)
 HIERARCHY = ("cluster.method=hdbscan", "cluster.min_cluster_size=15", "cluster.min_samples=5")
 
 
@@ -133,17 +138,28 @@ def cost(x: np.ndarray, *settings: str) -> dict[str, float]:
     return took
 
 
+def partitions(name: str, x: np.ndarray, clusters: int, method: str) -> dict[str, Any]:
+    x, how = stored(x), (f"cluster.method={method}", f"cluster.n_clusters={clusters}")
+    one, _, _ = flow(x, 1, *how, "match.mode=off")
+    result: dict[str, Any] = {"data": name, "rows": len(x), "method": method, "clusters": clusters}
+    for close in CLOSE:
+        with mock.patch.object(representatives, "CLOSE", close):
+            labels, _, _ = flow(x, 10, *how, "match.mode=representatives", "match.sample=2")
+        result |= {f"left_{close}": int(labels.max()) + 1, f"close_{close}": adjusted_rand_score(one, labels)}
+    return result
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--vectors", type=Path)
     parser.add_argument("--rows", type=int, default=8000)
-    parser.add_argument("--only", choices=["agreement", "cost"])
+    parser.add_argument("--only", choices=["agreement", "cost", "partitions"])
     parser.add_argument("--repeats", type=int, default=3)
     options = parser.parse_args()
     rng = np.random.default_rng(0)
     n = options.rows
     given = None if options.vectors is None else np.load(options.vectors, mmap_mode="r")
-    if options.only != "cost":
+    if options.only in (None, "agreement"):
         sets = [
             ("blobs", blobs(rng, n), 0.8, 5),
             ("filaments", filaments(rng, n), 0.95, 5),
@@ -165,7 +181,7 @@ def main() -> None:
         table("dbscan, 10 batches: adjusted Rand against scikit-learn over all rows", ("data", *names), rows)
         for one in found:
             record("clusters", one)
-    if options.only != "agreement":
+    if options.only in (None, "cost"):
         x = stored(blobs(rng, 60_000) if given is None else np.array(given))
         ways = {"dbscan": ("cluster.similarity=0.9",), "hdbscan": HIERARCHY}
         lines = []
@@ -177,6 +193,23 @@ def main() -> None:
             lines.append((method, middle["match_10"], middle["match_1"], middle["ratio"]))
         title = f"{len(x):,} x {x.shape[1]}: seconds of pairs, reach, tree and match, medians of {options.repeats}"
         table(title, ("method", "10 batches", "1 batch", "ratio"), lines)
+    if options.only in (None, "partitions"):
+        drawn = [("blobs", blobs(rng, n), 20)]
+        if given is not None:
+            drawn.append(("given", np.array(given[rng.permutation(len(given))[:n]]), 40))
+        found = [
+            partitions(name, x[rng.permutation(n)], clusters, method)
+            for name, x, clusters in drawn
+            for method in ("kmeans", "agglomerative")
+        ]
+        lines = [
+            (f"{one['data']}, {one['method']}", *(f"{one[f'close_{c}']:.2f} ({one[f'left_{c}']:,})" for c in CLOSE))
+            for one in found
+        ]
+        title = f"{n:,} rows, 10 batches: adjusted Rand against all rows at once (clusters left), by CLOSE"
+        table(title, ("data, method", *map(str, CLOSE)), lines)
+        for one in found:
+            record("clusters", {"partitions": one})
 
 
 if __name__ == "__main__":

@@ -76,8 +76,8 @@ def peer(
         cost = watch(command, scratch, scratch / "log", limit_s)
         if cost.exit == 0:
             told = json.loads(out.read_text("utf-8"))
-            pairs, flagged = pairs_of(told["pairs"], told["groups"]), told["flagged"]
-            found = Found(pairs, set(told["unreadable"]), None if flagged is None else set(flagged))
+            pairs = None if told["pairs"] is None else pairs_of(told["pairs"], told["groups"])
+            found = Found(pairs, set(told["unreadable"]), None if told["flagged"] is None else set(told["flagged"]))
             return cost._asdict() | {"version": told["version"], "died": died}, found
         lines = (scratch / "log").read_text("utf-8", "replace").strip().splitlines()
         died = f"{cost.exit}: {lines[-1] if lines else ''}".replace(f"{folder}/", "")[:200]
@@ -129,7 +129,7 @@ def show(runs: dict[str, dict[str, Any]]) -> None:
         return {kind: [run[part].get(kind, missing) for run in runs.values()] for kind in kinds}
 
     lines("Recall of copies, by kind", inside("recall_kinds"))
-    lines("Pairs", of("recall_copies", "recall", "precision", "true", "wrong", "neither"))
+    lines("Pairs", of("recall_copies", "recall", "precision", "precision_photos", "true", "wrong", "neither"))
     lines("Wrong pairs, between", inside("wrong_between", 0))
     lines("Oddballs: share called faulty or outlying", inside("oddballs"))
     lines("The same, weaker calls among them", inside("oddballs_potential"))

@@ -13,11 +13,11 @@ Pair = tuple[str, str]
 
 
 class Found(NamedTuple):
-    """What a program says of a set, names being the truth's."""
+    """What a program says of a set, names being the truth's. None: it does not look for such things."""
 
-    pairs: AbstractSet[Pair] = frozenset()  # each in the order of the names; of groups, all pairs inside them
+    pairs: AbstractSet[Pair] | None = None  # each in the order of the names; of groups, all pairs inside them
     unreadable: AbstractSet[str] = frozenset()  # named as unreadable, damaged or not an image
-    flagged: AbstractSet[str] | None = None  # called faulty or outlying; None: it calls no image so
+    flagged: AbstractSet[str] | None = None  # called faulty or outlying
     potential: AbstractSet[str] = frozenset()  # called so by a weaker level only
 
 
@@ -31,8 +31,9 @@ def score(truth: dict[str, Any], found: Found) -> dict[str, Any]:
     """Shares in [0, 1], None where there is nothing to find, or the program does not look for it.
 
     A pair counts as true if both files are of one group, as neither if one is broken or both come from one source
-    (an oddball made of a photo, two solid images), else as wrong. `recall` is over all true pairs, `recall_kinds` and
-    `recall_copies` over those of a copy and its original.
+    (an oddball made of a photo, two solid images), else as wrong. `precision_photos` leaves out wrong pairs with a file
+    that is no photo. `recall` is over all true pairs, `recall_kinds` and `recall_copies` over those of a copy and its
+    original.
     """
     called = None if found.flagged is None else found.flagged | found.unreadable
     weakly = None if called is None else called | found.potential
@@ -50,13 +51,17 @@ def score(truth: dict[str, Any], found: Found) -> dict[str, Any]:
     }
 
 
-def _pairs(truth: dict[str, Any], pairs: AbstractSet[Pair]) -> dict[str, Any]:
+def _pairs(truth: dict[str, Any], pairs: AbstractSet[Pair] | None) -> dict[str, Any]:
+    if pairs is None:
+        names = ("precision", "precision_photos", "recall", "recall_copies", "true", "wrong", "neither")
+        return dict.fromkeys(names) | {"recall_kinds": {}, "wrong_between": {}, "wrong_examples": []}
     true, of = true_pairs(truth), source(truth)
     broken = {name for names in truth["broken"].values() for name in names}
     right = pairs & true
     others = {(a, b) for a, b in pairs - true if not broken & {a, b}}
     wrong = {(a, b) for a, b in others if a not in of or of[a] != of.get(b)}
-    called = len(right) + len(wrong)
+    between, called = _between(truth, wrong), len(right) + len(wrong)
+    of_photos = len(right) + between["photos"]
     copies: dict[str, list[Pair]] = {}
     for original, group in truth["groups"].items():
         for name, kind in group.items():
@@ -64,13 +69,14 @@ def _pairs(truth: dict[str, Any], pairs: AbstractSet[Pair]) -> dict[str, Any]:
     every = [pair for kind in copies.values() for pair in kind]
     return {
         "precision": len(right) / called if called else None,
+        "precision_photos": len(right) / of_photos if of_photos else None,
         "recall": _share(true, right),
         "recall_copies": _share(every, right),
         "recall_kinds": {kind: _share(copies[kind], right) for kind in COPIES if kind in copies},
         "true": len(right),
         "wrong": len(wrong),
         "neither": len(pairs) - called,
-        "wrong_between": dict(sorted(_between(truth, wrong).items())),
+        "wrong_between": dict(sorted(between.items())),
         "wrong_examples": sorted(wrong)[:20],
     }
 

@@ -1,6 +1,8 @@
 """Vectors to measure with: embeddings of CIFAR-10 by a small network trained here, or drawn groups.
 
 python -m benchmarks.vectors TARS OUT.npy      TARS: folder of CIFAR-10 as WebDataset tars (webp/png/jpg + cls)
+
+Writes OUT.labels.npy, too.
 """
 
 import argparse
@@ -85,7 +87,9 @@ def main() -> None:
     parser.add_argument("tars", type=Path)
     parser.add_argument("out", type=Path)
     options = parser.parse_args()
-    np.save(options.out, embed(*cifar(options.tars)))
+    images, labels = cifar(options.tars)
+    np.save(options.out, embed(images, labels))
+    np.save(options.out.with_suffix(".labels.npy"), labels)
 
 
 if __name__ == "__main__":

@@ -221,10 +221,11 @@ def test_scores_are_those_of_a_count_by_hand() -> None:
     found = score(truth, Found(given, {"z"}, {"s", "c"}, {"d", "a"}))
     assert (found["true"], found["wrong"], found["neither"]) == (3, 2, 5)
     assert (found["precision"], found["recall"], found["recall_copies"]) == (3 / 5, 3 / 4, 2 / 3)
+    assert found["precision_photos"] == 1
     assert found["recall_kinds"] == {"exact": 1 / 2, "gamma": 1}
     assert found["wrong_between"] == {"box": 1, "box and photos": 1}
     assert (found["oddballs"], found["oddballs_potential"]) == ({"solid": 0.5, "dark": 0}, {"solid": 0.5, "dark": 1})
     assert (found["broken"], found["misnamed"]) == ({"zero_byte": 0.5}, {"no_ending": 0})
     assert (found["clean"], found["clean_potential"], found["copies"]) == (1 / 3, 2 / 3, 0)
     silent = score(truth, Found())
-    assert (silent["precision"], silent["recall"], silent["clean"]) == (None, 0, None)
+    assert (silent["precision"], silent["recall"], silent["clean"]) == (None, None, None)

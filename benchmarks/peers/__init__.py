@@ -4,7 +4,7 @@
 
 imports nothing of ours, and writes what the program found by its own defaults, names being relative to IMAGES:
 {"version": str, "pairs": [[a, b]], "groups": [[name]], "unreadable": [name], "flagged": {name: [what]}};
-flagged is null if it looks for no such thing.
+pairs and flagged are null where it looks for no such thing.
 """
 
 # name of the run: (program, variant)

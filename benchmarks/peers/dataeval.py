@@ -38,5 +38,11 @@ else:
     flagged = {}
     for row in Outliers().evaluate(Files()).data().to_dicts():
         flagged.setdefault(names[row["item_index"]], []).append(str(row["metric_name"]))
-found = {"version": version("dataeval"), "pairs": [], "groups": groups, "unreadable": [], "flagged": flagged}
+found = {
+    "version": version("dataeval"),
+    "pairs": None if variant == "outliers" else [],
+    "groups": groups,
+    "unreadable": [],
+    "flagged": flagged,
+}
 Path(out).write_text(json.dumps(found), "utf-8")

@@ -23,7 +23,7 @@ import kernels
 from pipeline import blocks, files
 from pipeline.descriptors import near_similarity
 from pipeline.folder import Run
-from pipeline.stage import Counts, Stage, Unit
+from pipeline.stage import Counts, Receipts, Stage, Unit
 from pipeline.stages import search
 
 # Neighbours that a spanning tree can be proved from: of most rows, more bring nothing.
@@ -32,13 +32,13 @@ PROVING = 16
 
 def units(run: Run) -> list[Unit]:
     manifest = run.manifest
-    dead = manifest.dead()
+    dead, receipts = manifest.dead(), Receipts(run.path, "pairs")
     found = []
     for name, a, b in blocks.pairs(run):
         batches = manifest.blocks[a] if a == b else manifest.blocks[a] + manifest.blocks[b]
         own = [blocks.NEAR, blocks.LINKS, blocks.NEIGHBOURS, *([blocks.CLASSES] if a == b else [])]
         here = dead[np.isin(dead // manifest.batch_rows, batches)]
-        salts = _salts(run, here, _Before.of(run.path / blocks.LINKS.format(name)))
+        salts = _salts(run, here, served_from(receipts, name), _Before.of(run.path / blocks.LINKS.format(name), here))
         found.append(
             Unit(
                 name,
@@ -54,27 +54,33 @@ def units(run: Run) -> list[Unit]:
 class _Before(NamedTuple):
     """What there is to know of an existing result."""
 
-    near_at: float  # the least similarity of its near pairs; NaN if it has not all of them
     left_out: np.ndarray
     sensitive: np.ndarray
 
     @classmethod
-    def of(cls, links: Path) -> "_Before | None":
+    def of(cls, links: Path, dead: np.ndarray) -> "_Before | None":
+        if not len(dead):
+            return None
         try:
             with np.load(links) as arrays:
-                return cls(float(arrays["near_at"]), arrays["left_out"], arrays["sensitive"])
+                return cls(arrays["left_out"], arrays["sensitive"])
         except (OSError, ValueError, KeyError, EOFError, BadZipFile):  # none, or no longer what the unit wrote
             return None
 
 
-def _salts(run: Run, dead: np.ndarray, before: _Before | None) -> list[str]:
+def served_from(receipts: Receipts, unit: str) -> float:
+    """The least similarity of the pairs that a unit has written, all of them; NaN for none."""
+    counts = receipts.by_unit[unit].counts if unit in receipts.by_unit else {}
+    return float("nan") if counts.get("truncated") else float(counts.get("near_at", "nan"))
+
+
+def _salts(run: Run, dead: np.ndarray, near_at: float, before: _Before | None) -> list[str]:
     """The salt of now, and of an existing result that serves as well: one that has the near pairs to a lower
     similarity, or that left out fewer rows if what has died since does it no harm."""
     near, left_out = [near_similarity(run.config, run.descriptor)], [dead]
-    if before is not None:
-        near += [before.near_at] * (before.near_at < near[0])
-        if len(dead) and not np.isin(before.sensitive, np.setdiff1d(dead, before.left_out)).any():
-            left_out.append(before.left_out)
+    near += [near_at] * (near_at < near[0])
+    if before is not None and not np.isin(before.sensitive, np.setdiff1d(dead, before.left_out)).any():
+        left_out.append(before.left_out)
     asked = [*_links_at(run), listed(run)]
     return [f"{at} {asked} {files.digest_of(rows.tolist())}" for at in near for rows in left_out]
 
@@ -128,7 +134,6 @@ def work(run: Run, unit: Unit) -> Counts:
         forest=rows[joined.forest],
         edges=np.column_stack([rows[i], rows[j]]),
         similarity=similarity,
-        near_at=np.array(np.nan if truncated else near),
         left_out=left_out,
         sensitive=members[np.isin(node_of, rows[_next_to_core(joined)])],
     )
@@ -139,6 +144,7 @@ def work(run: Run, unit: Unit) -> Counts:
         "nodes": len(rows),
         "near": len(joined.near[0]),
         "near_dropped": joined.near_total - len(joined.near[0]),
+        "near_at": near,
         "truncated": int(truncated),
         "edges": len(i),
         "forest": len(joined.forest),

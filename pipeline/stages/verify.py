@@ -9,22 +9,20 @@ of their structure, and the symmetry that turns j into what looks like i.
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from pipeline import blocks, descriptors, files, store
 from pipeline.descriptors.structure import AGREE, agreement, see
 from pipeline.descriptors.symmetries import SYMMETRIES, turned, turned_vectors
 from pipeline.folder import Run
-from pipeline.stage import Counts, Stage, Unit
+from pipeline.stage import Counts, Receipts, Stage, Unit
+from pipeline.stages.pairs import served_from
 
 AT_ONCE = 2**14  # pairs whose images are in memory
 SLICE = 256  # pairs that a thread takes at a time
-NEAR_AT = b"near_at"  # the least similarity of the turned pairs of a file; NaN if there were too many
 
 
 class Pairs(NamedTuple):
@@ -37,7 +35,7 @@ class Pairs(NamedTuple):
 def units(run: Run) -> list[Unit]:
     if not descriptors.verified(run.descriptor):
         return []
-    groups, found = run.manifest.blocks, []
+    groups, receipts, found = run.manifest.blocks, Receipts(run.path, "verify"), []
     for name, a, b in blocks.pairs(run):
         batches = tuple(sorted({*groups[a], *groups[b]}))
         path = blocks.VERIFIED.format(name)
@@ -46,18 +44,10 @@ def units(run: Run) -> list[Unit]:
         if run.config.duplicates.symmetries:
             near = descriptors.near_similarity(run.config, run.descriptor)
             reads += blocks.stored(run, batches)
-            before = _near_at(run.path / path)
+            before = served_from(receipts, name)
             salt, accepts = str(near), [str(before)] if before < near else []
         found.append(Unit(name, reads, (path,), salt, tuple(accepts)))
     return found
-
-
-def _near_at(path: Path) -> float:
-    """What an existing file of turned pairs goes down to; a file that has them to a lower similarity serves as well."""
-    try:
-        return float((pq.read_schema(path).metadata or {}).get(NEAR_AT, b"nan"))
-    except (OSError, pa.ArrowInvalid):  # not there, or no longer what the unit wrote
-        return np.nan
 
 
 def work(run: Run, unit: Unit) -> Counts:
@@ -72,10 +62,9 @@ def work(run: Run, unit: Unit) -> Counts:
         found, agreed = _together([found, more]), np.concatenate([agreed, also])
         looked_at += len(candidates.i)
     columns = found._asdict() | {"agreement": agreed.astype(np.float32)}
-    lowest = np.nan if truncated else descriptors.near_similarity(run.config, run.descriptor)
-    table = pa.table(columns).replace_schema_metadata({NEAR_AT: str(lowest)})
-    files.write_table(run.path / unit.writes[0], table)
-    return {"looked_at": looked_at, "verified": len(agreed), "truncated": truncated}
+    files.write_table(run.path / unit.writes[0], pa.table(columns))
+    near_at = descriptors.near_similarity(run.config, run.descriptor)
+    return {"looked_at": looked_at, "verified": len(agreed), "near_at": near_at, "truncated": truncated}
 
 
 def _together(parts: list[Pairs]) -> Pairs:

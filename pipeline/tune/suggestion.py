@@ -8,13 +8,16 @@ import numpy as np
 from pipeline.tune import curves as at
 from pipeline.tune.curves import Curves, Floats
 
-# Within a range the effective number of clusters changes by this factor at most (1.2 to 2 gave the same on test data),
+# Figures are those of `python -m benchmarks.tune`: 105 draws of blobs, faces and copies, and data without clusters.
+# Within a range the effective number of clusters changes by this factor at most (the mean adjusted Rand index of the
+# suggestions is .925 to .950 for 1.1 to 2),
 STEADY = 1.3
 # and is at least this: the largest cluster has at most 95 % of the core rows, and does not hide that all others change.
 SEVERAL = 1.1
-# A range whose ends are lengths of a lesser ratio is no plateau. In test data without clusters (points drawn evenly
-# from a sphere in 16 to 512 dimensions, one blob, chained embeddings) there were such of up to 1.22, and in those with
-# clusters the least was 1.5.
+# A range whose ends are lengths of a lesser ratio is no plateau. Without clusters (points drawn evenly from a sphere in
+# 16 to 512 dimensions, one blob) the widest range has a ratio of 1.09 at most; with clusters 102 of 105 have more than
+# this, and all at least 1.30. Embeddings of CIFAR-10, whose classes run into each other, have 1.2 to 1.4, and with a
+# min_samples of 2 up to 2.7, by a few close pairs.
 CLEAR = 1.35
 
 
@@ -37,8 +40,10 @@ def suggest(curves: Curves) -> Suggestion | str:
     sees them. Clusters that are there are found at many similarities: between the one at which they are complete and
     the one at which they are chained together, the effective number of clusters hardly changes (unlike their plain
     number, which a few small ones change). So: of all ranges of lengths in which it is `SEVERAL` and changes by a
-    factor of `STEADY` at most the widest, and its middle. Over blobs, faces and copies this came closest to the
-    truth by the adjusted Rand index, of a dozen rules.
+    factor of `STEADY` at most the widest, and its middle. Over blobs, faces and copies the adjusted Rand index to the
+    truth is .945 in the mean, where the best similarity has .983, the bend of the k-distance curve .887, and the range
+    in which the plain number stays the same .890. It is worst for groups that touch: 8 blobs in 16 dimensions without
+    noise have .38.
     """
     n, m = len(curves.core), curves.min_samples
     if not n:

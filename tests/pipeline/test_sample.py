@@ -3,9 +3,11 @@
 from dataclasses import replace
 from pathlib import Path
 
+import hypothesis.strategies as st
 import numpy as np
+from hypothesis import given
 
-from pipeline import sample
+from pipeline import images, sample, store
 from pipeline.config import Cluster
 from pipeline.folder import Run
 from tests.pipeline.helpers import audit, unit_rows
@@ -31,6 +33,13 @@ def test_a_sample_is_the_same_for_any_cut(tmp_path: Path):
     assert found[0] == found[1] and len(set(found[0][0])) == 50 and not {"7", "9"} & set(found[0][0])
 
 
+@given(st.lists(st.tuples(st.integers(0, len(images.STATUSES) - 1), st.sampled_from([(0, 0), (0, 1), (-1, 0)]))))
+def test_usable_rows_could_be_read_and_are_not_zero(rows: list[tuple[int, tuple[int, int]]]):
+    status, vectors = np.array([s for s, _ in rows], np.uint8), np.array([x for _, x in rows], np.float16)
+    expected = [images.STATUSES[s] in ("ok", "damaged") and x != (0, 0) for s, x in rows]
+    assert store.usable(vectors.reshape(-1, 2), status).tolist() == expected
+
+
 def test_removed_rows_are_not_drawn(tmp_path: Path):
     x = unit_rows(np.random.default_rng(0), 90, 8, 0.2)
     np.save(tmp_path / "x.npy", x)
@@ -39,6 +48,8 @@ def test_removed_rows_are_not_drawn(tmp_path: Path):
     audit(tmp_path / "x.npy", tmp_path / "run", "run.batch_rows=40", until="embed")
     this = Run.open(tmp_path / "run")
     assert sample.draw(this, 1000).of == 70
+    keys = this.manifest.all(["row", "key"]).to_pandas().set_index("row").key
+    assert sorted(map(int, keys[np.flatnonzero(sample.usable(this))])) == list(range(70))
     first = sample.draw(this, 1000, batches=1)
     assert first.of == len(first.rows) <= 40 and (first.rows < 40).all()
 

@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+import hypothesis.strategies as st
 import numpy as np
 import pytest
+from hypothesis import given
 from sklearn import metrics
 
 from pipeline import Config, files, scores
@@ -68,6 +70,20 @@ def test_the_totals():
     assert scores.totals([record(0.2, 1, 10)] * 2, "minmax") == [0.5, 0.5]
     assert scores.choose([{"score": None}, {"score": 0.1}, {"score": 0.1}]) == 1
     assert scores.choose([{"score": None}, {"score": None}]) == 0
+
+
+@given(
+    st.lists(st.tuples(*[st.one_of(st.none(), st.integers(0, 9).map(float))] * 3, st.floats(0, 1)), max_size=6),
+    st.sampled_from(["robust", "minmax"]),
+)
+def test_a_total_does_not_depend_on_order_or_on_candidates_without_scores(values: list[tuple], rule: str):
+    records = [dict(zip((*scores.SCORES, "noise"), one, strict=True)) for one in values]
+    found = scores.totals(records, rule)
+    known = [all(record[name] is not None for name in scores.SCORES) for record in records]
+    assert [total is not None for total in found] == known
+    assert scores.totals(records[::-1], rule) == found[::-1]
+    scored = [record for record, use in zip(records, known, strict=True) if use]
+    assert scores.totals(scored, rule) == [total for total in found if total is not None]
 
 
 def test_little_of_everything_is_no_crash(tmp_path: Path):

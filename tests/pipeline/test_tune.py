@@ -133,6 +133,16 @@ def test_wrong_use(tmp_path: Path):
     assert code == 2 and "1 of 3 batches" in output
 
 
+def test_what_another_descriptor_embedded_does_not_count(tmp_path: Path):
+    run = embedded(tmp_path, planted(17, groups=10, size=25, alone=0)[0])
+    (tmp_path / "images").mkdir()
+    config = (run / "config.yaml").read_text()
+    (run / "config.yaml").write_text(config.replace(str(tmp_path / "vectors.npy"), str(tmp_path / "images")))
+    assert Run.open(run).descriptor == "dct"
+    code, output = called(run)
+    assert code == 2 and "3 of 3 batches" in output
+
+
 # -- which rows ------------------------------------------------------------------------------------------------------
 
 

@@ -1,0 +1,1 @@
+"""The four lists of DataEval's Clusterer, of any number of rows."""
