@@ -9,7 +9,7 @@ def near_pairs(
     labels: np.ndarray, nearest: np.ndarray, i: np.ndarray, j: np.ndarray, distance: np.ndarray, sensitivity: float
 ) -> np.ndarray:
     """(p,) which pairs are near duplicates: those whose distance is at most the sensitivity times the radius of the
-    clusters of both their rows, and those at distance 0. Only ratios of distances count.
+    clusters of both their rows; so all at distance 0. Only ratios of distances count.
 
     The radius of a cluster is the median of its rows' distances to their nearest others: one far row leaves it where
     the other rows have it. Rows in no cluster have the radius of all rows.
@@ -19,7 +19,7 @@ def near_pairs(
     if not sensitivity >= 0:
         raise ValueError(f"sensitivity is {sensitivity}; it must be 0 or more")
     reach = sensitivity * radii(labels, nearest)
-    return (distance == 0) | (distance <= np.minimum(reach[labels[i]], reach[labels[j]]))
+    return distance <= np.minimum(reach[labels[i]], reach[labels[j]])
 
 
 def radii(labels: np.ndarray, nearest: np.ndarray) -> np.ndarray:

@@ -111,7 +111,7 @@ def odd(kind: str, rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
         ),
         "tiny": lambda: cv2.resize(picture, (16, 12), interpolation=cv2.INTER_AREA),
         "huge": lambda: picture,
-        "odd_aspect": lambda: picture[:20],
+        "odd_aspect": lambda: picture[:20] if rng.random() < 0.5 else picture[:, :20],
     }[kind]()
     return np.clip(changed, 0, 255).astype(np.uint8)
 
