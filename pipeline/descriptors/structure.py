@@ -80,10 +80,11 @@ def _structure(a: Seen, b: Seen, least: float, inside: np.ndarray) -> float:
         return 0.0
     both = _filtered(a.luma * b.luma, EVEN, EVEN) - a.mean * b.mean - (a.x * b.x + a.y * b.y) / SPREAD
     va, vb = a.variance[use], b.variance[use]
+    score = float((both[use] / (np.sqrt(va * vb) + least**2 / 4)).mean())
+    if score < AGREE:
+        return score
     gain = np.log((vb + least**2) / (va + least**2)) / 2
-    if np.median(np.abs(gain - np.median(gain))) > STEADY:
-        return 0.0
-    return float((both[use] / (np.sqrt(va * vb) + least**2 / 4)).mean())
+    return score if np.median(np.abs(gain - np.median(gain))) <= STEADY else 0.0
 
 
 def _filtered(values: np.ndarray, across: np.ndarray, down: np.ndarray) -> np.ndarray:
