@@ -88,6 +88,7 @@ def test_a_failed_unit_stops_only_what_needs_it(source: Path, tmp_path: Path):
         "match": 1,
         "duplicates": 1,
         "outliers": 1,
+        "mislabels": 1,
         "report": 1,
     }
     assert not list((out / "failures").glob("*/*.txt"))
