@@ -72,12 +72,25 @@ def found(report: dict[str, Any]) -> list[str]:
         f"Duplicates  {duplicates['groups']:,} groups, {duplicates['redundant']:,} redundant:"
         f" {duplicates['exact']:,} equal files, {duplicates['pixels']:,} equal pixels, {duplicates['near']:,} similar",
         f"Outliers    {outliers['outlier']:,}, and {outliers['potential']:,} potential",
+        f"Faults      {_kinds(report['faults'])}",
         f"Clusters    {report['clusters']['count']:,} with {report['clusters']['rows']:,} rows;"
         f" {report['clusters']['noise']:,} in none",
     ]
+    labels, leakage = report["mislabels"], report["leakage"]
+    if labels["labelled"]:
+        lines.append(f"Labels      {labels['certain']:,} errors, and {labels['potential']:,} potential")
+    if leakage is not None:
+        lines.append(f"Leakage     {leakage['groups']:,} groups of {leakage['rows']:,} rows between splits")
     if duplicates["units_with_pairs_dropped"]:
         lines.append(
             f"Note        {duplicates['units_with_pairs_dropped']} pair units passed duplicates.max_pairs:"
             " there, only the best pairs of each row count"
         )
     return lines
+
+
+def _kinds(faults: dict[str, dict[str, int]]) -> str:
+    certain = {kind: levels["certain"] for kind, levels in faults.items() if levels["certain"]}
+    potential = sum(levels["potential"] for levels in faults.values())
+    named = ": " + ", ".join(f"{count:,} {kind}" for kind, count in certain.items()) if certain else ""
+    return f"{sum(certain.values()):,}{named}; and {potential:,} potential"

@@ -1,7 +1,7 @@
 """report: what was found, for people (report/index.html, one file that needs no network) and programs (report.json)."""
 
 import base64
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import cv2
@@ -13,17 +13,19 @@ import pyarrow.compute as pc
 from pipeline import files, images, sources
 from pipeline.descriptors import near_similarity
 from pipeline.folder import Run
+from pipeline.rules.faults import KINDS
 from pipeline.stage import Counts, Receipts, Stage, Unit
 from pipeline.stages import search
 
-GROUPS, MEMBERS, SINGLES, BROKEN = 60, 8, 48, 200  # shown at most; the tables hold all
+GROUPS, MEMBERS, SINGLES, OF_KIND, BROKEN = 60, 8, 48, 16, 200  # shown at most; the tables hold all
+TABLES = ("labels", "clusters", "duplicates", "outliers", "mislabels", "findings", "images")
 THUMBNAIL = 128  # pixels of the longer side
 SHOWN = ["cluster", "size", "medoid", "persistence", "labels"]
 
 
 def units(run: Run) -> list[Unit]:
     manifest = run.manifest
-    tables = tuple(f"{name}.parquet" for name in ("labels", "clusters", "duplicates", "outliers", "images"))
+    tables = tuple(f"{name}.parquet" for name in TABLES)
     searched = (search.SCORES,) if search.reads(run) else ()
     reads = (
         *tables,
@@ -38,8 +40,7 @@ def units(run: Run) -> list[Unit]:
 
 def work(run: Run, unit: Unit) -> Counts:
     tables = {
-        name: files.read_table(run.path / f"{name}.parquet", SHOWN if name == "clusters" else None)
-        for name in ("labels", "clusters", "duplicates", "outliers", "images")
+        name: files.read_table(run.path / f"{name}.parquet", SHOWN if name == "clusters" else None) for name in TABLES
     }
     found = summary(run, tables)
     files.write_json(run.path / unit.writes[0], found)
@@ -78,8 +79,26 @@ def summary(run: Run, tables: dict[str, pa.Table]) -> dict[str, Any]:
             **{kind: kinds.get(kind, 0) for kind in ("exact", "pixels", "near")},
             "units_with_pairs_dropped": _truncated(run),
         },
+        "leakage": _leakage(duplicates),
         "outliers": {name: levels.get(name, 0) for name in ("outlier", "potential")},
+        "faults": _levels(tables["findings"], KINDS),
+        "mislabels": {"labelled": len(tables["mislabels"]), **_levels(tables["findings"], ("label",))["label"]},
     }
+
+
+def _leakage(duplicates: pa.Table) -> dict[str, int] | None:
+    """Groups that reach into several splits, and their rows; None where no row of a group has a split."""
+    if duplicates["split"].null_count == len(duplicates):
+        return None
+    leaking = duplicates.filter(duplicates["leakage"])
+    return {"groups": len(pc.unique(leaking["group"])), "rows": len(leaking)}
+
+
+def _levels(found: pa.Table, kinds: Sequence[str]) -> dict[str, dict[str, int]]:
+    """How many findings of each kind there are at each level."""
+    counted = found.group_by(["kind", "level"]).aggregate([([], "count_all")]).to_pylist()
+    count = {(one["kind"], one["level"]): one["count_all"] for one in counted}
+    return {kind: {level: count.get((kind, level), 0) for level in ("certain", "potential")} for kind in kinds}
 
 
 def _counts(column: pa.ChunkedArray) -> dict[str, int]:
@@ -92,29 +111,52 @@ def _truncated(run: Run) -> int:
 
 
 def _page(run: Run, tables: dict[str, pa.Table], found: dict[str, Any]) -> str:
-    groups, outliers = _groups(tables["duplicates"]), _outliers(tables["outliers"])
+    duplicates, marked = tables["duplicates"], tables["findings"]
+    groups, leaking = _groups(duplicates, GROUPS), _groups(duplicates.filter(duplicates["leakage"]), GROUPS // 2)
+    outliers, faults = _worst(marked, "outlier", SINGLES), {kind: _worst(marked, kind, OF_KIND) for kind in KINDS}
+    mislabels = _mislabels(tables["mislabels"], tables["labels"])
     clusters, broken = _clusters(tables["clusters"], tables["labels"]), _broken(tables["images"])
-    shown = {row["row"] for group in [*groups, *clusters] for row in group["rows"]} | {row["row"] for row in outliers}
+    singles = [*outliers, *(row for rows in faults.values() for row in rows)]
+    shown = {row["row"] for group in [*groups, *leaking, *mislabels, *clusters] for row in group["rows"]}
     environment = jinja2.Environment(loader=jinja2.PackageLoader("pipeline", "stages"), autoescape=True)
     return environment.get_template("report.html.jinja").render(
-        found=found, groups=groups, outliers=outliers, clusters=clusters, broken=broken, pictures=_pictures(run, shown)
+        found=found,
+        groups=groups,
+        leaking=leaking,
+        outliers=outliers,
+        faults=faults,
+        mislabels=mislabels,
+        clusters=clusters,
+        broken=broken,
+        pictures=_pictures(run, shown | {row["row"] for row in singles}),
     )
 
 
-def _groups(duplicates: pa.Table) -> list[dict[str, Any]]:
+def _groups(duplicates: pa.Table, most: int) -> list[dict[str, Any]]:
     """The largest groups, with their first members; the kept one comes first."""
     number = duplicates["group"].to_numpy()
-    size = np.bincount(number) if len(number) else np.empty(0, np.int64)
-    starts = np.searchsorted(number, np.arange(len(size)))
-    order = np.argsort(-size, kind="stable")[:GROUPS]
+    numbers, starts, size = np.unique(number, return_index=True, return_counts=True)
+    order = np.lexsort((numbers, -size))[:most]
     return [
         {"size": int(size[g]), "rows": duplicates.slice(starts[g], min(size[g], MEMBERS)).to_pylist()} for g in order
     ]
 
 
-def _outliers(outliers: pa.Table) -> list[dict[str, Any]]:
-    marked = outliers.filter(pc.not_equal(outliers["level"], "none"))
-    return marked.sort_by([("score", "descending"), ("key", "ascending")]).slice(0, SINGLES).to_pylist()
+def _worst(found: pa.Table, kind: str, most: int) -> list[dict[str, Any]]:
+    """The findings of a kind with the highest scores."""
+    own = found.filter(pc.equal(found["kind"], kind))
+    return own.sort_by([("score", "descending"), ("key", "ascending")]).slice(0, most).to_pylist()
+
+
+def _mislabels(mislabels: pa.Table, labels: pa.Table) -> list[dict[str, Any]]:
+    """The likeliest label errors, each with the nearest row that has the suggested label."""
+    marked = mislabels.filter(pc.not_equal(mislabels["level"], "none"))
+    worst = marked.sort_by([("score", "descending"), ("key", "ascending")]).slice(0, SINGLES // 2).to_pylist()
+    rows = labels["row"].to_numpy()
+    for one in worst:
+        related = [] if one["related"] is None else [int(np.searchsorted(rows, one["related"]))]
+        one["rows"] = [{"row": one["row"], "key": one["key"]}, *labels.take(pa.array(related, pa.int64())).to_pylist()]
+    return worst
 
 
 def _clusters(clusters: pa.Table, labels: pa.Table) -> list[dict[str, Any]]:

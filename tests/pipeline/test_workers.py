@@ -89,6 +89,7 @@ def test_a_failed_unit_stops_only_what_needs_it(source: Path, tmp_path: Path):
         "duplicates": 1,
         "outliers": 1,
         "mislabels": 1,
+        "findings": 1,
         "report": 1,
     }
     assert not list((out / "failures").glob("*/*.txt"))
