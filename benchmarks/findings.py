@@ -46,13 +46,9 @@ def read(out: Path) -> Found:
     """What a run folder says."""
     duplicates = pq.read_table(out / "duplicates.parquet", columns=["group", "key"]).to_pandas()
     images = pq.read_table(out / "images.parquet", columns=["key", "status"]).to_pandas()
-    path = out / "findings.parquet"
-    if path.exists():
-        findings = pq.read_table(path, columns=["key", "kind", "level"]).to_pandas()
-        findings = findings[~findings.kind.isin(NO_FAULTS)]
-    else:
-        findings = pq.read_table(out / "outliers.parquet", columns=["key", "level"]).to_pandas()
-    strong = set(findings.key[~findings.level.isin(["none", "potential"])])
+    findings = pq.read_table(out / "findings.parquet", columns=["key", "kind", "level"]).to_pandas()
+    findings = findings[~findings.kind.isin(NO_FAULTS)]
+    strong = set(findings.key[findings.level != "potential"])
     return Found(
         pairs_of((), (group.key for _, group in duplicates.groupby("group"))),
         set(images.key[images.status != "ok"]),

@@ -97,6 +97,10 @@ class Receipts:
         return receipt
 
     def add(self, receipt: Receipt) -> None:
+        """In the place of the unit's last one. What the unit then wrote and no longer writes goes."""
+        if receipt.unit in self.by_unit:
+            for path in self.by_unit[receipt.unit].outputs.keys() - receipt.outputs.keys():
+                (self.root / path).unlink(missing_ok=True)
         self.by_unit[receipt.unit] = receipt
 
     def fold(self, units: list[Unit]) -> None:
