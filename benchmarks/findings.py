@@ -28,7 +28,7 @@ from pipeline import Config, ConfigError
 from pipeline.images import STATUSES
 
 OURS = {"pixsieve": (), "symmetries": ("duplicates.symmetries=true",)}
-NO_FAULTS = {"exact", "pixels", "near", "leakage", "label", "unreadable", *STATUSES}  # kinds of findings
+NO_FAULTS = {"exact", "pixels", "near", "leakage", "label", "unreadable", "misnamed", *STATUSES}  # kinds of findings
 ROOT = Path(__file__).parents[1]
 
 

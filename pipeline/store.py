@@ -1,5 +1,5 @@
-"""The embedding store: embeddings.zarr/<descriptor>/{vectors, status}, and luma where near pairs are verified. One
-shard for each batch."""
+"""The embedding store: embeddings.zarr/<descriptor>/{vectors, status}, one shard for each batch; and luma/<batch>.npy,
+the small images that verify near pairs."""
 
 from pathlib import Path
 from typing import Any
@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import zarr
 
-from pipeline import images
+from pipeline import files, images
 from pipeline.config import ConfigError
 
 CHUNK_BYTES = 1 << 20
@@ -20,16 +20,13 @@ def files_of(descriptor: str, *batches: int) -> tuple[str, ...]:
     return tuple(file for b in batches for file in (f"{place}/vectors/c/{b}/0", f"{place}/status/c/{b}"))
 
 
-def luma_files(descriptor: str, *batches: int) -> tuple[str, ...]:
-    """The shard files of the small images of some batches."""
-    return tuple(f"embeddings.zarr/{descriptor}/luma/c/{b}/0/0" for b in batches)
+def luma_files(*batches: int) -> tuple[str, ...]:
+    """The files of the small images of some batches."""
+    return tuple(f"luma/{batch:05}.npy" for batch in batches)
 
 
-def prepare(
-    root: Path, descriptor: str, batches: int, batch_rows: int, dim: int, attributes: dict[str, Any], luma: bool = False
-) -> None:
-    """Makes the arrays, or lengthens them for new batches. luma: also one for the images that `dct` looks at.
-    ConfigError if the store was made by something else."""
+def prepare(root: Path, descriptor: str, batches: int, batch_rows: int, dim: int, attributes: dict[str, Any]) -> None:
+    """Makes the arrays, or lengthens them for new batches. ConfigError if the store was made by something else."""
     group = zarr.open_group(root / "embeddings.zarr", mode="a").require_group(descriptor)
     if "status" not in group:
         rows = max(1, batches) * batch_rows
@@ -48,16 +45,6 @@ def prepare(
             "status", shape=(rows,), dtype="uint8", chunks=(batch_rows,), compressors=None, dimension_names=["row"]
         )
         group.update_attributes(attributes)
-    if luma and "luma" not in group:
-        group.create_array(
-            "luma",
-            shape=(group["status"].shape[0], SIDE, SIDE),
-            dtype="uint8",
-            chunks=(_divisor(batch_rows, CHUNK_BYTES // SIDE**2), SIDE, SIDE),
-            shards=(batch_rows, SIDE, SIDE),
-            compressors=None,
-            dimension_names=["row", "y", "x"],
-        )
     made_with = group.attrs.get("backend", attributes["backend"])
     if made_with != attributes["backend"]:
         raise ConfigError(
@@ -71,23 +58,19 @@ def prepare(
         )
     if any(group.attrs.get(name) != value for name, value in attributes.items() if name != "versions"):
         group.update_attributes(attributes)
-    for name in group.array_keys():
+    for name in ("vectors", "status"):
         array = group[name]
         if array.shape[0] < batches * batch_rows:
             array.resize((batches * batch_rows, *array.shape[1:]))
 
 
-def write(
-    root: Path, descriptor: str, batch: int, vectors: np.ndarray, status: np.ndarray, luma: np.ndarray | None = None
-) -> None:
-    """One whole shard: vectors (batch_rows, dim) float16, status (batch_rows,) and luma (batch_rows, 64, 64) uint8."""
+def write(root: Path, descriptor: str, batch: int, vectors: np.ndarray, status: np.ndarray) -> None:
+    """One whole shard: vectors (batch_rows, dim) float16, status (batch_rows,) uint8."""
     group = zarr.open_group(root / "embeddings.zarr", mode="r+")[descriptor]
     rows = slice(batch * len(status), (batch + 1) * len(status))
     with zarr.config.set({"array.write_empty_chunks": True}):
         group["vectors"][rows] = vectors
         group["status"][rows] = status
-        if luma is not None:
-            group["luma"][rows] = luma
 
 
 def read(root: Path, descriptor: str, batches: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
@@ -103,14 +86,19 @@ def usable(vectors: np.ndarray, status: np.ndarray) -> np.ndarray:
     return np.isin(status, images.USABLE) & vectors.any(axis=1)
 
 
-def read_luma(root: Path, descriptor: str, rows: np.ndarray) -> np.ndarray:
-    """(n, 64, 64) uint8 of some rows, ascending."""
-    array = zarr.open_group(root / "embeddings.zarr", mode="r")[descriptor]["luma"]
-    size = array.shards[0]
+def write_luma(root: Path, batch: int, luma: np.ndarray) -> None:
+    """luma: (rows, 64, 64) uint8, of the rows of a batch."""
+    (path,) = luma_files(batch)
+    files.write(root / path, lambda file: np.save(file, luma))
+
+
+def read_luma(root: Path, batch_rows: int, rows: np.ndarray) -> np.ndarray:
+    """(n, 64, 64) uint8 of some rows."""
     found = np.empty((len(rows), SIDE, SIDE), np.uint8)
-    for batch in np.unique(rows // size).tolist():
-        here = rows // size == batch
-        found[here] = array.oindex[rows[here]]
+    for batch in np.unique(rows // batch_rows).tolist():
+        (path,) = luma_files(batch)
+        here = rows // batch_rows == batch
+        found[here] = np.load(root / path, mmap_mode="r")[rows[here] % batch_rows]
     return found
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import xxhash
 
-from pipeline import descriptors, files, images, sources, store
+from pipeline import containers, descriptors, files, images, sources, store
 from pipeline.backend import describe
 from pipeline.folder import Run
 from pipeline.stage import Counts, Stage, Unit
@@ -26,6 +26,7 @@ IMAGES = pa.schema(
         ("pixel_digest", pa.binary(16)),  # of size and upright RGB pixels: equal for one picture in two containers
         ("width", pa.int32()),
         ("height", pa.int32()),
+        ("format", pa.string()),  # by the content of the file; null where that is unknown
         *((name, pa.float32()) for name in images.STATISTICS),
     ]
 )
@@ -45,6 +46,7 @@ class Embedded(NamedTuple):
     pixel_digest: bytes | None = None
     width: int | None = None
     height: int | None = None
+    format: str | None = None
     statistics: tuple[float | None, ...] = (None,) * len(images.STATISTICS)
     prepared: np.ndarray | None = None
 
@@ -60,7 +62,7 @@ def units(run: Run) -> list[Unit]:
             (
                 f"images/{name}.parquet",
                 *store.files_of(run.descriptor, batch),
-                *(store.luma_files(run.descriptor, batch) if descriptors.verified(run.descriptor) else ()),
+                *(store.luma_files(batch) if descriptors.verified(run.descriptor) else ()),
             ),
             salt=f"{run.descriptor} {salt}",
         )
@@ -79,7 +81,9 @@ def work(run: Run, unit: Unit) -> Counts:
     status[: len(rows)] = [images.STATUSES.index(row.status) for row in rows]
     shard = np.zeros((manifest.batch_rows, vectors.shape[1]), np.float16)
     shard[: len(rows)] = vectors
-    store.write(run.path, run.descriptor, batch, shard, status, luma)
+    store.write(run.path, run.descriptor, batch, shard, status)
+    if luma is not None:
+        store.write_luma(run.path, batch, luma)
     files.write_table(run.path / unit.writes[0], _table(table["row"], rows))
     return {"rows": len(rows), "bytes": pa.compute.sum(table["bytes"]).as_py() or 0, **Counter(r.status for r in rows)}
 
@@ -92,8 +96,7 @@ def _prepare_store(run: Run, batches: int) -> None:
     else:
         descriptor = descriptors.load(run.config, backend)
         dim, attributes = descriptor.dim, attributes | descriptor.attributes
-    luma = descriptors.verified(run.descriptor)
-    store.prepare(run.path, run.descriptor, batches, run.config.run.batch_rows, dim, attributes, luma)
+    store.prepare(run.path, run.descriptor, batches, run.config.run.batch_rows, dim, attributes)
 
 
 def _images(run: Run, table: pa.Table) -> tuple[list[Embedded], np.ndarray, np.ndarray | None]:
@@ -105,7 +108,7 @@ def _images(run: Run, table: pa.Table) -> tuple[list[Embedded], np.ndarray, np.n
     vectors = np.zeros((len(table), descriptor.dim), np.float16)
     luma = None
     if descriptors.verified(run.descriptor):
-        luma = np.zeros((run.config.run.batch_rows, store.SIDE, store.SIDE), np.uint8)
+        luma = np.zeros((len(table), store.SIDE, store.SIDE), np.uint8)
     waiting: list[int] = []
     batch: np.ndarray | None = None
 
@@ -175,10 +178,10 @@ def _read(run: Run, uri: str, size: int) -> bytes | Embedded:
 
 
 def _describe(run: Run, data: bytes, prepare: Prepare) -> Embedded:
-    digest = xxhash.xxh3_128_digest(data)
+    digest, name = xxhash.xxh3_128_digest(data), containers.by_content(data)
     image = images.decode(data, run.config.embed.max_pixels)
     if image.pixels is None:
-        return Embedded(image.status, image.reason, digest, None, image.width or None, image.height or None)
+        return Embedded(image.status, image.reason, digest, None, image.width or None, image.height or None, name)
     state = xxhash.xxh3_128(f"{image.width} {image.height}".encode())
     state.update(image.pixels.data)
     grey = images.reduce(images.luma(image.pixels))
@@ -189,6 +192,7 @@ def _describe(run: Run, data: bytes, prepare: Prepare) -> Embedded:
         state.digest(),
         image.width,
         image.height,
+        name,
         images.statistics(image.pixels, grey),
         prepare(image.pixels, grey),
     )
@@ -214,7 +218,7 @@ def _given(run: Run, table: pa.Table) -> tuple[list[Embedded], np.ndarray]:
 
 
 def _table(numbers: pa.ChunkedArray, rows: list[Embedded]) -> pa.Table:
-    plain = [list(column) for column in zip(*(row[:6] for row in rows), strict=True)] or [[]] * 6
+    plain = [list(column) for column in zip(*(row[:7] for row in rows), strict=True)] or [[]] * 7
     statistics = [list(column) for column in zip(*(row.statistics for row in rows), strict=True)] or [[]] * len(
         images.STATISTICS
     )
@@ -227,5 +231,5 @@ EMBED = Stage(
     ("embed.descriptor", "embed.model", "embed.precision", "embed.max_pixels", "embed.max_file_mb"),
     units,
     work,
-    version=2,
+    version=3,
 )

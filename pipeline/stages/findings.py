@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline import descriptors, files, findings
+from pipeline import containers, descriptors, files, findings
 from pipeline.findings import POTENTIAL, STRONG
 from pipeline.folder import Run
 from pipeline.images import STATISTICS
@@ -34,13 +34,13 @@ def units(run: Run) -> list[Unit]:
 
 def work(run: Run, unit: Unit) -> Counts:
     live = run.manifest.live()
-    images, named = read_images(run, ["row", "status", "reason", *MEASURED]), run.manifest.all(["row", "key"])
+    images, named = read_images(run, ["row", "status", "reason", "format", *MEASURED]), run.manifest.all(["row", "key"])
     images, named = (table.filter(pa.array(live[table["row"].to_numpy()])) for table in (images, named))
     tables = {name: files.read_table(run.path / f"{name}.parquet") for name in TABLES}
     columns = {name: images[name].cast(pa.float64()).to_numpy() for name in MEASURED}
     # Given vectors are readable and have no size.
     readable = pc.is_in(images["status"], pa.array(READABLE)).to_numpy() & ~np.isnan(columns["width"])
-    found = {**_broken(images), **faults(columns, readable)}
+    found = {**_broken(images), "misnamed": _misnamed(images, named["key"]), **faults(columns, readable)}
 
     listed = [
         *_of_images(images["row"].to_numpy(), named["key"], found),
@@ -70,6 +70,15 @@ def _broken(images: pa.Table) -> dict[str, Fault]:
         words = [f"{what}: {why}" if bad else "" for what, why, bad in zip(status, reason, wrong, strict=True)]
         found[kind] = Fault(np.array(wrong, np.float64), level, words)
     return found
+
+
+def _misnamed(images: pa.Table, keys: pa.ChunkedArray) -> Fault:
+    """Files whose extension is that of another format: some programs go by the name."""
+    said = [containers.by_name(key) for key in keys.to_pylist()]
+    found = images["format"].to_pylist()
+    wrong = [bool(name and is_ and name != is_) for name, is_ in zip(said, found, strict=True)]
+    reason = [f"{is_} by its content" if bad else "" for is_, bad in zip(found, wrong, strict=True)]
+    return Fault(np.array(wrong, np.float64), np.where(wrong, STRONG, findings.NONE), reason)
 
 
 def _of_images(rows: np.ndarray, keys: pa.ChunkedArray, found: dict[str, Fault]) -> Iterator[pa.Table]:

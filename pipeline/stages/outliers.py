@@ -11,7 +11,6 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline import blocks, files, findings, sample, store
-from pipeline.dataeval.lists import Lists, lists
 from pipeline.folder import Run
 from pipeline.nearest import Nodes, nearest_nodes
 from pipeline.rules.robust import Outlying, outlying
@@ -67,6 +66,8 @@ def work(run: Run, unit: Unit) -> Counts:
 def _by_dataeval(run: Run, rows: np.ndarray, keys: pa.ChunkedArray, rank: np.ndarray) -> np.ndarray:
     """(n,) levels of the rows; writes the four lists, of keys. All vectors are held in float64, in the order of the
     keys, as the lists depend on the order where distances tie."""
+    from pipeline.dataeval.lists import Lists, lists  # with the parts of SciPy that only it needs
+
     order = np.argsort(rank[rows])
     found, named = Lists([], [], [], []), keys.take(pa.array(order)).to_pylist()
     if len(rows) > 1:

@@ -115,7 +115,7 @@ def _page(run: Run, tables: dict[str, pa.Table], found: dict[str, Any]) -> str:
     groups, leaking = _groups(duplicates, GROUPS), _groups(duplicates.filter(duplicates["leakage"]), GROUPS // 2)
     outliers, faults = _worst(marked, "outlier", SINGLES), {kind: _worst(marked, kind, OF_KIND) for kind in KINDS}
     mislabels = _mislabels(tables["mislabels"], tables["labels"])
-    clusters, broken = _clusters(tables["clusters"], tables["labels"]), _broken(tables["images"])
+    clusters, broken = _clusters(tables["clusters"], tables["labels"]), _broken(marked)
     singles = [*outliers, *(row for rows in faults.values() for row in rows)]
     shown = {row["row"] for group in [*groups, *leaking, *mislabels, *clusters] for row in group["rows"]}
     environment = jinja2.Environment(loader=jinja2.PackageLoader("pipeline", "stages"), autoescape=True)
@@ -172,13 +172,10 @@ def _clusters(clusters: pa.Table, labels: pa.Table) -> list[dict[str, Any]]:
     return found
 
 
-def _broken(table: pa.Table) -> list[dict[str, Any]]:
-    return (
-        table.filter(pc.not_equal(table["status"], "ok"))
-        .select(["key", "status", "reason"])
-        .slice(0, BROKEN)
-        .to_pylist()
-    )
+def _broken(found: pa.Table) -> list[dict[str, Any]]:
+    """Files that are not what they should be, by key."""
+    own = found.filter(pc.is_in(found["kind"], pa.array(("unreadable", "damaged", "misnamed"))))
+    return own.sort_by([("key", "ascending"), ("kind", "ascending")]).slice(0, BROKEN).to_pylist()
 
 
 def _pictures(run: Run, rows: Iterable[int]) -> dict[int, str]:

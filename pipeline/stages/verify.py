@@ -39,7 +39,7 @@ def units(run: Run) -> list[Unit]:
     for name, a, b in blocks.pairs(run):
         batches = tuple(sorted({*groups[a], *groups[b]}))
         path = blocks.VERIFIED.format(name)
-        reads = (blocks.NEAR.format(name), *store.luma_files(run.descriptor, *batches))
+        reads = (blocks.NEAR.format(name), *store.luma_files(*batches))
         salt, accepts = "", list[str]()
         if run.config.duplicates.symmetries:
             near = descriptors.near_similarity(run.config, run.descriptor)
@@ -112,11 +112,12 @@ def _verified(run: Run, pairs: Pairs) -> tuple[Pairs, np.ndarray]:
 
 
 def _agreements(run: Run, i: np.ndarray, j: np.ndarray, symmetry: np.ndarray) -> Iterator[np.ndarray]:
+    size = run.manifest.batch_rows
     with ThreadPoolExecutor(run.threads) as threads:
         for at in range(0, len(i), AT_ONCE):
             part = slice(at, at + AT_ONCE)
             rows, place = np.unique(np.concatenate([i[part], j[part]]), return_inverse=True)
-            luma = store.read_luma(run.path, run.descriptor, rows)
+            luma = store.read_luma(run.path, size, rows)
             first, second = np.split(place, 2)
 
             spans = pairwise([*range(0, len(first), SLICE), len(first)])

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline import images
+from pipeline import containers, images
 from tests.pipeline.helpers import pattern
 
 LIMIT = 50_000_000
@@ -226,7 +226,7 @@ PEAK = """
 import io, resource, sys
 import numpy as np
 from PIL import Image
-from pipeline import images
+from pipeline import containers, images
 image = images.decode(open(sys.argv[2], "rb").read(), 10**9)  # warm
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 image = images.decode(open(sys.argv[1], "rb").read(), 10**9)
@@ -269,3 +269,28 @@ def test_noise_is_measured_at_full_resolution_and_not_fooled_by_edges(deviation:
     pixels = noisy.astype(np.uint8)
     noise = images.statistics(pixels, images.reduce(images.luma(pixels)))[images.STATISTICS.index("noise")]
     assert noise * 255 == pytest.approx(deviation, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("format_", "names"),
+    [
+        ("JPEG", ("a.jpg", "b/c.JPEG", "d.jfif")),
+        ("PNG", ("a.png",)),
+        ("WEBP", ("a.webp",)),
+        ("TIFF", ("a.tif", "a.TIFF")),
+        ("GIF", ("a.gif",)),
+        ("BMP", ("a.bmp",)),
+    ],
+)
+def test_formats_by_content_and_by_name(picture, format_, names):
+    data = encoded(picture, format_)
+    assert containers.by_content(data) == format_
+    assert {containers.by_name(name) for name in names} == {format_}
+    assert containers.by_content(data[:2]) is None
+
+
+def test_names_and_contents_that_say_nothing():
+    for name in ("a", "a.b/c", "a.txt", ".png", "x.unknown"):
+        assert containers.by_name(name) is None
+    for data in (b"", b"some text", b"<html>"):
+        assert containers.by_content(data) is None

@@ -27,6 +27,7 @@ def run(tmp_path_factory) -> Path:
                 save(folder / f"images/test/class{label}/copy{family}.bmp", mixed)
     save(folder / "images/train/class0/black.png", np.zeros((50, 50, 3), np.uint8))
     (folder / "images/train/class0/broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    (folder / "images/train/class0/black.png").rename(folder / "images/train/class0/black.jpg")
     audit(folder / "images", folder / "run", "source.split=folder", "duplicates.prefer=[test,train]")
     return folder / "run"
 
@@ -67,7 +68,9 @@ def test_wrong_folders_are_label_errors(run: Path):
 
 def test_images_has_a_column_for_every_score(run: Path):
     images = {row["key"]: row for row in by_key(run, "images")}
-    assert {*KINDS, "unreadable", "damaged", "outlier", "duplicate", "label"} <= images["train/class0/black.png"].keys()
+    assert {*KINDS, "unreadable", "damaged", "misnamed", "outlier", "duplicate", "label"} <= images[
+        "train/class0/black.jpg"
+    ].keys()
     scores = {(row["key"], row["kind"]): row["score"] for row in by_key(run, "findings")}
     for (key, kind), score in scores.items():
         if kind in (*KINDS, "unreadable", "outlier", "label"):
@@ -76,6 +79,12 @@ def test_images_has_a_column_for_every_score(run: Path):
     assert broken["unreadable"] == 1 and broken["dark"] is broken["outlier"] is broken["label"] is None
     best = {row["key"]: row["similarity"] for row in by_key(run, "better")}
     assert {key: row["duplicate"] for key, row in images.items() if row["duplicate"] is not None} == best
+
+
+def test_a_misleading_name_is_said(run: Path):
+    (found,) = listed(run, "misnamed")
+    assert found["key"] == "train/class0/black.jpg" and found["reason"] == "PNG by its content"
+    assert "<td>misnamed</td>" in (run / "report/index.html").read_text()
 
 
 def test_the_numbers_and_the_page_say_the_same(run: Path):

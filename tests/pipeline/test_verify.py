@@ -89,7 +89,7 @@ def test_a_higher_threshold_joins_nothing_again(images: Path, tmp_path: Path):
     turned = audit(images, tmp_path / "run", "duplicates.similarity=0.6", "duplicates.symmetries=true", *cut)
     assert "verify" in ran(turned) and "pairs" not in ran(turned)
     higher = audit(images, tmp_path / "run", "duplicates.similarity=0.8", "duplicates.symmetries=true", *cut)
-    assert set(ran(higher)) == AFTER
+    assert {"duplicates"} <= set(ran(higher)) <= AFTER
     audit(images, tmp_path / "turned", "duplicates.similarity=0.8", "duplicates.symmetries=true", *cut)
     assert by_key(tmp_path / "run", "duplicates") == by_key(tmp_path / "turned", "duplicates")
 

@@ -1,0 +1,33 @@
+"""What format a file has by its content, and by its name."""
+
+import io
+from functools import lru_cache
+from pathlib import PurePosixPath
+
+from PIL import Image
+
+SIGNATURES = {b"\xff\xd8\xff": "JPEG", b"\x89PNG\r\n\x1a\n": "PNG"}
+ALIKE = {"MPO": "JPEG"}  # several JPEGs in one file go by the name of one
+
+
+def by_content(data: bytes) -> str | None:
+    """As Pillow calls it; None for what it does not know."""
+    for signature, name in SIGNATURES.items():
+        if data.startswith(signature):
+            return name
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            return ALIKE.get(image.format or "", image.format)
+    except Exception:  # Pillow raises what it likes on damaged headers
+        return None
+
+
+def by_name(key: str) -> str | None:
+    """None for an extension that says nothing."""
+    name = _extensions().get(PurePosixPath(key).suffix.lower())
+    return ALIKE.get(name or "", name)
+
+
+@lru_cache(1)
+def _extensions() -> dict[str, str]:
+    return Image.registered_extensions()
