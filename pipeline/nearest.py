@@ -10,10 +10,11 @@ ROUNDING = 1e-9  # of a similarity in float64, amply
 
 
 class Nodes:
-    """How many living rows each node has, and the least and the second least of them by key (-1: none)."""
+    """The node of each row (-1: none), and of each node how many living rows it has, and the least and the second least
+    of them by key (-1: none)."""
 
     def __init__(self, node: np.ndarray, live: np.ndarray, rank: np.ndarray) -> None:
-        self.key_rank = rank
+        self.node, self.key_rank = node, rank
         rows = np.flatnonzero(live & (node >= 0))
         rows = rows[np.argsort(rank[rows])]
         self.weight = np.bincount(node[rows], minlength=len(node))
@@ -56,6 +57,31 @@ def equal_nodes(run: Run, nodes: Nodes, similarity: np.ndarray) -> np.ndarray:
         first, place = kernels.distinct(vectors)
         least[near] = near[first[place]]
     return least
+
+
+def distinct_neighbours(run: Run, nodes: Nodes, k: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Equal rows of all blocks taken for one: which of the m each row is (numbers,), -1 for none; and of each its
+    nearest others and their similarities, (m, k) each, as far as fewer than k rows come before, so that no cut into
+    blocks matters; -1 beyond."""
+    index, similarity = nearest_nodes(run, nodes, k)
+    least = equal_nodes(run, nodes, similarity)
+    kept = np.unique(least[nodes.rows])
+    place = np.full(len(nodes.weight) + 1, -1)  # what stands at -1 is that of no node
+    place[nodes.rows] = np.searchsorted(kept, least[nodes.rows])
+    weight = np.bincount(place[nodes.rows], nodes.weight[nodes.rows], len(kept))
+    index, similarity = place[index[kept]], similarity[kept]
+    return place[nodes.node], once(index, weight, k), similarity
+
+
+def once(index: np.ndarray, weight: np.ndarray, k: int) -> np.ndarray:
+    """The lists (m, k) of nodes without the node itself and without repetitions, as far as fewer than k other rows come
+    before: so far a list is complete, however the rows were cut into blocks. weight: (m,) rows of each node."""
+    own = np.arange(len(index))[:, None]
+    seen = np.concatenate([own, index], axis=1)
+    again = np.stack([(seen[:, : at + 1] == column[:, None]).any(axis=1) for at, column in enumerate(index.T)], axis=1)
+    rows = np.where(again | (index < 0), 0, weight[index])
+    before = weight[own] - 1 + np.cumsum(rows, axis=1) - rows
+    return np.where((rows > 0) & (before < k), index, -1)
 
 
 def _best(

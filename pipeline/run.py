@@ -114,6 +114,8 @@ def _stage(run: Run, stage: Stage, digests: dict[str, str], farm: workers.Farm) 
     failures: list[Failure] = []
     told = run.path / "failures" / stage.name
     shutil.rmtree(told, ignore_errors=True)
+    for unit, _ in pending:
+        receipts.clear(unit)
     with progress.bar(stage.name, len(pending)) as step:
         for outcome in farm(stage, pending):
             step(outcome)

@@ -97,11 +97,13 @@ class Receipts:
         return receipt
 
     def add(self, receipt: Receipt) -> None:
-        """In the place of the unit's last one. What the unit then wrote and no longer writes goes."""
-        if receipt.unit in self.by_unit:
-            for path in self.by_unit[receipt.unit].outputs.keys() - receipt.outputs.keys():
-                (self.root / path).unlink(missing_ok=True)
         self.by_unit[receipt.unit] = receipt
+
+    def clear(self, unit: Unit) -> None:
+        """What the unit has written, and is not going to write again, goes; before it runs, as it may be stopped."""
+        if unit.name in self.by_unit:
+            for path in self.by_unit[unit.name].outputs.keys() - {*unit.writes}:
+                (self.root / path).unlink(missing_ok=True)
 
     def fold(self, units: list[Unit]) -> None:
         """One index instead of a file per unit. What units wrote that are no more, as those of another method of

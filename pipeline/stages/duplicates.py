@@ -1,7 +1,7 @@
 """duplicates: groups of equal and of similar images, each member checked against the one that is kept.
 
 Rows with equal pixels or equal vectors are one item; pipeline/rules/groups.py makes the groups. better.parquet has the
-best similarity of each row to a better-ranked one: at any higher threshold, the rows at or above it stand back.
+best similarity of each row to a better-ranked one, whether that is kept or not.
 """
 
 import numpy as np
@@ -12,7 +12,7 @@ from pipeline import blocks, descriptors, files, metadata
 from pipeline import keep as policy
 from pipeline.descriptors.symmetries import SYMMETRIES
 from pipeline.folder import Run
-from pipeline.nearest import Nodes, nearest_nodes
+from pipeline.nearest import Nodes, distinct_neighbours
 from pipeline.rules.adaptive import near_pairs
 from pipeline.rules.groups import Pairs, better, grouped, items, leaks, once
 from pipeline.stage import Counts, Stage, Unit
@@ -34,8 +34,10 @@ def units(run: Run) -> list[Unit]:
     if settings.adaptive is not None:
         stored = (path for group in run.manifest.blocks for path in blocks.stored(run, group))
         reads += ("labels.parquet", *blocks.paths(run, blocks.NEIGHBOURS), *stored)
-    near = descriptors.near_similarity(run.config, run.descriptor)
-    return [Unit("all", reads, ("duplicates.parquet", "better.parquet"), salt=str(near))]
+    salt = str(descriptors.near_similarity(run.config, run.descriptor))
+    if settings.adaptive is not None:
+        salt += f" {run.config.outliers.neighbours}"
+    return [Unit("all", reads, ("duplicates.parquet", "better.parquet"), salt)]
 
 
 def _pairs_of(run: Run) -> str:
@@ -62,7 +64,7 @@ def work(run: Run, unit: Unit) -> Counts:
     item_of_node[node[rows][node[rows] >= 0]] = item[node[rows] >= 0]
     pairs = _pairs(run, item_of_node)
     if run.config.duplicates.adaptive is not None:
-        pairs = _adapted(run, pairs, run.config.duplicates.adaptive, rows[head], node, item_of_node, live, key_rank)
+        pairs = _adapted(run, pairs, run.config.duplicates.adaptive, rows[head], node, live, key_rank)
     groups = grouped(pairs, item_rank)
 
     group = groups.own[item]
@@ -148,7 +150,6 @@ def _adapted(
     sensitivity: float,
     head: np.ndarray,
     node: np.ndarray,
-    item_of_node: np.ndarray,
     live: np.ndarray,
     key_rank: np.ndarray,
 ) -> Pairs:
@@ -157,14 +158,14 @@ def _adapted(
     cluster = np.full(len(live), -1, np.int64)
     cluster[labels["row"].to_numpy()] = labels["cluster"].to_numpy()
     nodes = Nodes(node, live, key_rank)
-    index, similarity = (part[nodes.rows] for part in nearest_nodes(run, nodes, run.config.outliers.neighbours))
-    own = item_of_node[nodes.rows]
-    others = (index >= 0) & (item_of_node[index] != own[:, None])
-    closest = np.full(len(head), -np.inf)
-    np.maximum.at(closest, own, np.where(others, similarity, -np.inf).max(axis=1, initial=-np.inf))
-    apart = np.sqrt(np.maximum(2 - 2 * pairs.similarity, 0))
-    nearest = np.sqrt(np.maximum(2 - 2 * closest, 0))
-    near = near_pairs(cluster[head], nearest, pairs.i, pairs.j, apart, sensitivity)
+    place, index, similarity = distinct_neighbours(run, nodes, run.config.outliers.neighbours)
+    closest = np.where(index >= 0, similarity, -np.inf).max(axis=1, initial=-np.inf)
+    labels_of = np.full(len(index), -1, np.int64)
+    rows = np.flatnonzero(live & (place >= 0))
+    labels_of[place[rows]] = cluster[rows]
+    apart, nearest = (np.sqrt(np.maximum(2 - 2 * close, 0)) for close in (pairs.similarity, closest))
+    i, j = (place[head[side]] for side in (pairs.i, pairs.j))
+    near = (i == j) | near_pairs(labels_of, nearest, i, j, apart, sensitivity)
     return Pairs(*(column[near] for column in pairs))
 
 

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from pipeline import blocks, files, findings, metadata, store
 from pipeline.folder import Run
-from pipeline.nearest import Nodes, equal_nodes, nearest_nodes
+from pipeline.nearest import Nodes, distinct_neighbours
 from pipeline.rules.mislabels import Mislabelled, mislabelled, nearest_with
 from pipeline.stage import Counts, Stage, Unit
 
@@ -33,7 +33,9 @@ def work(run: Run, unit: Unit) -> Counts:
     names = metadata.labels(run, rows)
     words = pc.unique(names).drop_null().sort()
     label = pc.index_in(names, words).fill_null(-1).to_numpy().astype(np.int64)
-    node, index, similarity = _neighbours(run, rows, rank)
+    nodes = Nodes(blocks.node_of_rows(run), run.manifest.live(), rank)
+    node, index, similarity = distinct_neighbours(run, nodes, run.config.outliers.neighbours)
+    node = node[rows]
     found = mislabelled(node, label, clusters["cluster"].to_numpy(), index, similarity)
     related = nearest_with(node, label, rank[rows], index, found.suggested)
 
@@ -55,32 +57,6 @@ def work(run: Run, unit: Unit) -> Counts:
     known = found.known[label[shown]].mean() if len(shown) else 0.0
     certain, potential = (int((found.level == level).sum()) for level in (findings.STRONG, findings.POTENTIAL))
     return {"rows": len(rows), "certain": certain, "potential": potential, "agreement": round(float(known), 3)}
-
-
-def _neighbours(run: Run, rows: np.ndarray, rank: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The node of each row (n,), -1 for none, and of each of the m nodes its nearest others and their similarities,
-    (m, k) each. Here, equal rows of all blocks are one node."""
-    k, of_rows = run.config.outliers.neighbours, blocks.node_of_rows(run)
-    nodes = Nodes(of_rows, run.manifest.live(), rank)
-    index, similarity = nearest_nodes(run, nodes, k)
-    least = equal_nodes(run, nodes, similarity)
-    kept = np.unique(least[nodes.rows])
-    place = np.full(len(of_rows) + 1, -1)  # what stands at -1 is that of no node
-    place[nodes.rows] = np.searchsorted(kept, least[nodes.rows])
-    weight = np.bincount(place[nodes.rows], nodes.weight[nodes.rows], len(kept))
-    index, similarity = place[index[kept]], similarity[kept]
-    return place[of_rows[rows]], once(index, weight, k), similarity
-
-
-def once(index: np.ndarray, weight: np.ndarray, k: int) -> np.ndarray:
-    """The lists (m, k) of nodes without the node itself and without repetitions, as far as fewer than k other rows come
-    before: so far a list is complete, however the rows were cut into blocks. weight: (m,) rows of each node."""
-    own = np.arange(len(index))[:, None]
-    seen = np.concatenate([own, index], axis=1)
-    again = np.stack([(seen[:, : at + 1] == column[:, None]).any(axis=1) for at, column in enumerate(index.T)], axis=1)
-    rows = np.where(again | (index < 0), 0, weight[index])
-    before = weight[own] - 1 + np.cumsum(rows, axis=1) - rows
-    return np.where((rows > 0) & (before < k), index, -1)
 
 
 def _reasons(found: Mislabelled, names: pa.ChunkedArray, suggested: pa.Array) -> list[str]:

@@ -76,10 +76,11 @@ def served_from(receipts: Receipts, unit: str) -> float:
 
 def _salts(run: Run, dead: np.ndarray, near_at: float, before: _Before | None) -> list[str]:
     """The salt of now, and of an existing result that serves as well: one that has the near pairs to a lower
-    similarity, or that left out fewer rows if what has died since does it no harm."""
-    near, left_out = [near_similarity(run.config, run.descriptor)], [dead]
+    similarity, or that left out fewer rows if what has died since does it no harm: it was no core nor next to one, and
+    took no place from a pair that is not written down."""
+    near, left_out, whole = [near_similarity(run.config, run.descriptor)], [dead], not np.isnan(near_at)
     near += [near_at] * (near_at < near[0])
-    if before is not None and not np.isin(before.sensitive, np.setdiff1d(dead, before.left_out)).any():
+    if before is not None and whole and not np.isin(before.sensitive, np.setdiff1d(dead, before.left_out)).any():
         left_out.append(before.left_out)
     asked = [*_links_at(run), listed(run)]
     return [f"{at} {asked} {files.digest_of(rows.tolist())}" for at in near for rows in left_out]

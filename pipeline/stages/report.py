@@ -107,7 +107,8 @@ def _counts(column: pa.ChunkedArray) -> dict[str, int]:
 
 def _truncated(run: Run) -> int:
     """Pair units that passed duplicates.max_pairs and so kept only the best pairs of each row."""
-    return sum(int(receipt.counts["truncated"]) for receipt in Receipts(run.path, "pairs").by_unit.values())
+    receipts = [receipt for stage in ("pairs", "verify") for receipt in Receipts(run.path, stage).by_unit.values()]
+    return len({receipt.unit for receipt in receipts if receipt.counts["truncated"]})
 
 
 def _page(run: Run, tables: dict[str, pa.Table], found: dict[str, Any]) -> str:

@@ -14,10 +14,11 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from pipeline import blocks, descriptors, files, store
+from pipeline import blocks, descriptors, files, sample, store
 from pipeline.descriptors.structure import AGREE, agreement, see
 from pipeline.descriptors.symmetries import SYMMETRIES, turned, turned_vectors
 from pipeline.folder import Run
+from pipeline.nearest import ROUNDING
 from pipeline.stage import Counts, Receipts, Stage, Unit
 from pipeline.stages.pairs import served_from
 
@@ -39,13 +40,12 @@ def units(run: Run) -> list[Unit]:
     for name, a, b in blocks.pairs(run):
         batches = tuple(sorted({*groups[a], *groups[b]}))
         path = blocks.VERIFIED.format(name)
-        reads = (blocks.NEAR.format(name), *store.luma_files(*batches))
+        reads = (blocks.NEAR.format(name), *store.luma_files(*batches), *blocks.stored(run, batches))
         salt, accepts = "", list[str]()
         if run.config.duplicates.symmetries:
-            near = descriptors.near_similarity(run.config, run.descriptor)
-            reads += blocks.stored(run, batches)
-            before = served_from(receipts, name)
-            salt, accepts = str(near), [str(before)] if before < near else []
+            near, before = descriptors.near_similarity(run.config, run.descriptor), served_from(receipts, name)
+            limits = f"{run.config.duplicates.max_pairs} {run.config.outliers.neighbours}"
+            salt, accepts = f"{near} {limits}", [f"{before} {limits}"] if before < near else []
         found.append(Unit(name, reads, (path,), salt, tuple(accepts)))
     return found
 
@@ -72,13 +72,20 @@ def _together(parts: list[Pairs]) -> Pairs:
 
 
 def _new(candidates: Pairs, known: Pairs) -> Pairs:
-    """Of each pair of rows that is not known, the most similar candidate."""
+    """Of each pair of rows the most similar candidate, where it is more similar than what is known of the pair: at a
+    higher threshold it may be all that is left."""
     order = np.lexsort((candidates.symmetry, -candidates.similarity, candidates.j, candidates.i))
     i, j = candidates.i[order], candidates.j[order]
     first = np.ones(len(i), bool)
     first[1:] = (i[1:] != i[:-1]) | (j[1:] != j[:-1])
-    top = max(int(side.max(initial=0)) for side in (j, known.j)) + 1
-    first &= ~np.isin(i * top + j, known.i * top + known.j)
+    top = max(int(side.max(initial=0)) for side in (i, j, known.i, known.j)) + 1
+    have = np.minimum(known.i, known.j) * top + np.maximum(known.i, known.j)
+    by_pair = np.argsort(have)
+    codes = np.minimum(i, j) * top + np.maximum(i, j)
+    place = np.minimum(np.searchsorted(have, codes, sorter=by_pair), max(len(have) - 1, 0))
+    if len(have):
+        found = by_pair[place]
+        first &= (have[found] != codes) | (known.similarity[found] < candidates.similarity[order])
     return Pairs(*(column[order[first]] for column in candidates))
 
 
@@ -90,6 +97,8 @@ def _turned_pairs(run: Run, name: str) -> tuple[Pairs, int]:
     sides = [blocks.nodes_of(run, block, none) for block in (a, b)]
     (x, rows), (y, others) = ((side[0], side[1]) for side in sides)
     near, limit = descriptors.near_similarity(settings, run.descriptor), settings.duplicates.max_pairs
+    if a == b:  # both ways, and each node with itself
+        limit = 2 * limit + len(x)
     found, truncated = [], 0
     for symmetry in range(1, len(SYMMETRIES)):
         there = turned_vectors(y, symmetry)
@@ -106,9 +115,20 @@ def _turned_pairs(run: Run, name: str) -> tuple[Pairs, int]:
 
 
 def _verified(run: Run, pairs: Pairs) -> tuple[Pairs, np.ndarray]:
-    """Those whose images agree, and how much."""
-    agreed = np.concatenate([np.empty(0), *_agreements(run, pairs.i, pairs.j, pairs.symmetry)])
+    """Those whose images agree, and how much. Equal vectors need not: inside a block they are one node."""
+    agreed = np.ones(len(pairs.i))
+    look = ~_equal(run, pairs)
+    agreed[look] = np.concatenate([np.empty(0), *_agreements(run, pairs.i[look], pairs.j[look], pairs.symmetry[look])])
     return Pairs(*(column[agreed >= AGREE] for column in pairs)), agreed[agreed >= AGREE]
+
+
+def _equal(run: Run, pairs: Pairs) -> np.ndarray:
+    """(n,) booleans: pairs of equal vectors, as they are."""
+    found = (pairs.symmetry == 0) & (pairs.similarity > 1 - ROUNDING)
+    near = np.flatnonzero(found)
+    if len(near):
+        found[near] = (sample.read(run, pairs.i[near]) == sample.read(run, pairs.j[near])).all(axis=1)
+    return found
 
 
 def _agreements(run: Run, i: np.ndarray, j: np.ndarray, symmetry: np.ndarray) -> Iterator[np.ndarray]:
