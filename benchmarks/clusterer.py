@@ -66,9 +66,10 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     options = parser.parse_args()
     kind, depth = options.kind, options.depth
-    alone = []  # first: a process takes over the peak of the one that starts it
-    for n in options.rows:
-        found, took, grew = apart(parts, kind, n, depth)
+    # First, and all before anything is recorded: a process takes over the peak of the one that starts it.
+    measured = [(n, *apart(parts, kind, n, depth)) for n in options.rows]
+    alone = []
+    for n, found, took, grew in measured:
         alone.append((f"{n:,}", took, *found["parts"].values(), grew, " ".join(map(str, found["found"]))))
         record("clusterer", {"kind": kind, "rows": [n, depth], "total_s": took, "grew_mb": grew, **found})
     if alone:
