@@ -158,7 +158,7 @@ def test_the_path_is_made_absolute(tmp_path: Path):
     assert Config.load(tmp_path / "c.yaml").source.metadata == str(Path("m.csv").absolute())
 
 
-LABELS = {"match", "mislabels", "report"}  # what reads labels
+LABELS = {"match", "mislabels", "findings", "report"}  # what reads labels, and what reads that
 
 
 def test_what_changes_runs_again_and_nothing_else(source: Path, tmp_path: Path):

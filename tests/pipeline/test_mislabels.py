@@ -91,5 +91,5 @@ def test_a_label_that_is_set_right(audited, tmp_path: Path):
     labels = tmp_path / "labels.csv"
     labels.write_text((folder / "labels.csv").read_text().replace("037,eel", "037,dog"))
     settings = (f"source.metadata={labels}", "run.batch_rows=64", "run.block_rows=128")
-    assert set(ran(audit(folder / "x.npz", folder / "run", *settings))) == {"match", "mislabels", "report"}
+    assert set(ran(audit(folder / "x.npz", folder / "run", *settings))) == {"match", "mislabels", "findings", "report"}
     assert found(folder / "run")["037"]["level"] == "none"
