@@ -225,7 +225,7 @@ def test_it_refuses_where_it_would_lose_too_much(tmp_path: Path):
     assert summary.exit_code == 3 and [stage for stage, _ in summary.failures] == ["match"]
     assert "of the dense rows unresolved, and match.max_unresolved is 0.3" in summary.failures[0][1].error
     done = ran(audit(tmp_path / "x.npy", tmp_path / "run", *options, "match.max_unresolved=1"))
-    assert set(done) == {"match", "outliers", "mislabels", "report"}
+    assert set(done) == {"match", "outliers", "mislabels", "findings", "report"}
     predicted = files.read_json(tmp_path / "run/match.json")["unresolved"]
 
     x = stored(tmp_path / "run")
