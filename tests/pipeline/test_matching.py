@@ -57,7 +57,11 @@ def stored(out: Path) -> np.ndarray:
 
 @pytest.mark.parametrize(
     ("data", "batches"),
-    [*(("blobs", b) for b in (1, 2, 7, 10, 50)), *((data, b) for data in ("filaments", "copies") for b in (1, 7, 50))],
+    [
+        *(("blobs", b) for b in (1, 2, 7, 10, 50)),
+        *((data, b) for data in ("filaments", "copies") for b in (1, 7)),
+        *(pytest.param(data, 50, marks=pytest.mark.slow) for data in ("filaments", "copies")),
+    ],
 )
 def test_exact_equals_scikit_learn_over_all_rows(tmp_path: Path, data: str, batches: int):
     rng = np.random.default_rng(batches)

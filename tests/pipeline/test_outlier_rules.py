@@ -70,3 +70,16 @@ def test_an_unknown_rule_is_named(tmp_path: Path):
     np.save(tmp_path / "x.npy", np.eye(4, dtype=np.float32))
     with pytest.raises(ConfigError, match=r"outliers\.rule"):
         audit(tmp_path / "x.npy", tmp_path / "run", "outliers.rule=lof")
+
+
+def test_dataeval_is_told_rows_in_the_order_of_their_keys(tmp_path: Path):
+    """Rows that came a night later, with lesser keys."""
+    x, source = drawn(tmp_path / "x.npy"), tmp_path / "x.npz"
+    keys = np.array([f"{number:03}" for number in range(len(x))])
+    np.savez(source, vectors=x[60:], keys=keys[60:])
+    audit(source, tmp_path / "run", "outliers.rule=dataeval")
+    np.savez(source, vectors=x, keys=keys)
+    audit(source, tmp_path / "run", "outliers.rule=dataeval")
+    audit(source, tmp_path / "fresh", "outliers.rule=dataeval")
+    assert by_key(tmp_path / "run", "outliers") == by_key(tmp_path / "fresh", "outliers")
+    assert (tmp_path / "run/dataeval.json").read_bytes() == (tmp_path / "fresh/dataeval.json").read_bytes()

@@ -44,14 +44,17 @@ def whole(tmp_path_factory):
     return folder / "images", results(folder / "run"), sum(stage.units for stage in summary.stages[1:])
 
 
-@pytest.mark.parametrize(("kind", "method"), [("inline", "dbscan"), ("local", "dbscan"), ("inline", "hdbscan")])
+@pytest.mark.parametrize(
+    ("kind", "method"),
+    [("inline", "dbscan"), ("local", "dbscan"), pytest.param("inline", "hdbscan", marks=pytest.mark.slow)],
+)
 def test_killed_again_and_again(whole, tmp_path: Path, kind: str, method: str):
     source, expected, units = whole
     out, chosen = tmp_path / "run", f"cluster.method={method}"
     if method == "hdbscan":
         summary = audit(source, tmp_path / "whole", *SETTINGS, chosen)
         expected, units = results(tmp_path / "whole"), sum(stage.units for stage in summary.stages[1:])
-    step = 6 if kind == "local" else 2  # it takes seconds to begin
+    step = units // (4 if kind == "local" else 8)  # it takes seconds to begin
     rng = np.random.default_rng(0)
     kills, seen = 0, -1
     while True:

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.descriptors import structure
 from pipeline.descriptors.structure import AGREE, agreement, see
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -112,3 +113,23 @@ def test_the_order_of_the_two_does_not_matter(seed, kind):
     image = scene(np.random.default_rng(seed))
     a, b = see(small(image)), see(small(COPIES[kind](image)))
     assert agreement(a, b) == pytest.approx(agreement(b, a), abs=1e-5)
+
+
+def test_a_crop_of_a_quarter_is_another_picture(monkeypatch):
+    image = scene(np.random.default_rng(1))
+    a, b = see(small(image)), see(small(cropped(image, 0.26)))
+    assert agreement(a, b) < AGREE
+    monkeypatch.setattr(structure, "REACH", 99.0)  # it is the limit of the map that says so
+    assert agreement(a, b) >= AGREE
+
+
+def test_the_same_edges_at_other_contrasts_are_another_picture(monkeypatch):
+    """As two mosaics have: every cell of one picture has a contrast of its own in the other."""
+    rng = np.random.default_rng(0)
+    texture = cv2.resize(rng.normal(size=(32, 32)).astype(np.float32), (64, 64), interpolation=cv2.INTER_CUBIC)
+    gain = cv2.resize(np.exp(rng.normal(size=(5, 5))).astype(np.float32), (64, 64), interpolation=cv2.INTER_LINEAR)
+    a, b = see(128 + 15 * texture), see(128 + 15 * gain * texture)
+    assert agreement(a, a) >= AGREE
+    assert agreement(a, b) == 0
+    monkeypatch.setattr(structure, "STEADY", 99.0)
+    assert agreement(a, b) >= AGREE
