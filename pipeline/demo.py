@@ -32,13 +32,14 @@ def draw(folder: Path, scenes: int = 160, seed: int = 0) -> list[Planted]:
     planted = []
     for number in range(scenes):
         picture = scene(rng)
-        key = f"{('coast', 'hills', 'city', 'fields')[number % 4]}/scene_{number:04}.jpg"
+        label = ("coast", "hills", "city", "fields")[number % 4]
+        key = f"{label}/scene_{number:04}.jpg"
         _save(folder / key, picture, quality=88)
         planted.append(Planted(key, "scene"))
         if number % 2 == 0:
             name = list(COPIES)[number // 2 % len(COPIES)]
             kind, suffix, make = COPIES[name]
-            copy = Planted(f"copies/{number:04}_{name}{suffix}", kind, key)
+            copy = Planted(f"{label}/copy_{number:04}_{name}{suffix}", kind, key)
             make(rng, folder / key, folder / copy.key)
             planted.append(copy)
     for burst in range(2):
