@@ -47,7 +47,7 @@ def pillow_refuses(data: bytes) -> bool:
     try:
         with Image.open(io.BytesIO(data)) as image:
             image.load()
-    except Exception:
+    except (OSError, SyntaxError, ValueError):  # SyntaxError, ValueError: chunks of a PNG that are none
         return True
     return False
 

@@ -1,6 +1,7 @@
 """What format a file has by its content, and by its name."""
 
 import io
+import struct
 from functools import lru_cache
 from pathlib import PurePosixPath
 
@@ -8,6 +9,20 @@ from PIL import Image
 
 SIGNATURES = {b"\xff\xd8\xff": "JPEG", b"\x89PNG\r\n\x1a\n": "PNG"}
 ALIKE = {"MPO": "JPEG"}  # several JPEGs in one file go by the name of one
+# What Image.open raises for damaged headers. It takes some of these for "not my format" in most readers, not in all.
+DAMAGED = (
+    OSError,  # UnidentifiedImageError is one
+    ValueError,
+    RuntimeError,  # AVIF; NotImplementedError is one: DDS
+    Image.DecompressionBombError,
+    ArithmeticError,  # of numbers that a reader does not expect, as Spider's are
+    AttributeError,
+    SyntaxError,
+    EOFError,
+    LookupError,
+    TypeError,
+    struct.error,
+)
 
 
 def by_content(data: bytes) -> str | None:
@@ -18,7 +33,7 @@ def by_content(data: bytes) -> str | None:
     try:
         with Image.open(io.BytesIO(data)) as image:
             return ALIKE.get(image.format or "", image.format)
-    except Exception:  # Pillow raises what it likes on damaged headers
+    except DAMAGED:
         return None
 
 

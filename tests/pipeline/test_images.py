@@ -1,13 +1,17 @@
 """Every kind of image file that people have, and every kind of broken one."""
 
 import io
+import struct
 import subprocess
 import sys
 import zlib
+from functools import lru_cache
 
 import cv2
+import hypothesis.strategies as st
 import numpy as np
 import pytest
+from hypothesis import given, settings
 from PIL import Image
 
 from pipeline import containers, images
@@ -294,3 +298,51 @@ def test_names_and_contents_that_say_nothing():
         assert containers.by_name(name) is None
     for data in (b"", b"some text", b"<html>"):
         assert containers.by_content(data) is None
+
+
+def spider(stack: float, number: float) -> bytes:
+    """The header of a format without a signature: 27 numbers that go together, but for these two."""
+    header = np.zeros(27, ">f4")
+    header[[0, 1, 4, 11]] = 1  # layers, height, kind, width
+    header[[12, 21, 22]] = 1, 4, 4  # records of the header, its bytes, those of a record
+    header[[23, 26]] = stack, number
+    return header.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("data", "error"),
+    [
+        (lambda: b"RIFF\x20\0\0\0WEBPVP8 ", OSError),
+        (lambda: b"P6 5 x ", ValueError),
+        (lambda: whole("AVIF").replace(b"pitm", b"free"), RuntimeError),
+        (lambda: b"DDS " + struct.pack("<31I", 124, *[8] * 30), NotImplementedError),
+        (lambda: spider(np.inf, 0), OverflowError),
+        (lambda: spider(0, 1), AttributeError),
+    ],
+)
+def test_whatever_a_reader_raises_the_content_is_unknown(data, error):
+    with pytest.raises(error):
+        Image.open(io.BytesIO(data()))
+    assert containers.by_content(data()) is None
+
+
+HEADERS = ("WEBP", "GIF", "BMP", "TIFF", "AVIF", "JPEG2000", "PPM", "ICO", "TGA", "DDS", "PCX", "SPIDER", "ICNS", "QOI")
+
+
+@pytest.mark.filterwarnings("ignore")  # Pillow's, of tags that are cut off
+@settings(max_examples=400, deadline=None)
+@given(
+    format_=st.sampled_from(HEADERS),
+    end=st.integers(0, 4000),
+    changed=st.dictionaries(st.integers(0, 300), st.sampled_from([0, 1, 127, 128, 255]), max_size=8),
+)
+def test_no_header_is_too_damaged_to_be_looked_at(format_, end, changed):
+    data = bytearray(whole(format_)[:end])
+    for at in changed.keys() & range(len(data)):
+        data[at] = changed[at]
+    assert containers.by_content(bytes(data)) in {None, *Image.OPEN}
+
+
+@lru_cache
+def whole(format_: str) -> bytes:
+    return encoded(Image.fromarray(pattern(np.random.default_rng(0), 64)), format_)
