@@ -10,6 +10,7 @@ from sklearn.cluster import DBSCAN
 from sklearn.metrics import adjusted_rand_score
 
 import kernels
+from kernels.device import Device
 from pipeline.tune import curves as at
 from pipeline.tune.suggestion import CLEAR, SEVERAL, STEADY, Suggestion, plateau, suggest
 from tests.kernels import brute
@@ -177,10 +178,8 @@ def test_a_range_is_a_plateau_or_not():
 
 @pytest.mark.gpu
 def test_rows_on_a_gpu():
-    import cupy
-
     x = unit_rows(np.random.default_rng(1), 1500, 12, 0.4, copies=300).astype(np.float16)
-    there, here = at.measure(cupy.asarray(x), 5), at.measure(x, 5)
+    there, here = at.measure(Device().xp.asarray(x), 5), at.measure(x, 5)
     for name in ("core", "joins", "lengths", "pairs", "biggest", "near", "through"):
         np.testing.assert_array_equal(getattr(there, name), getattr(here, name))
 
