@@ -11,10 +11,8 @@ from scipy.spatial.distance import cdist
 
 from kernels.exact import Array, Index, to_host
 from kernels.tiles import Tiles
-from pipeline.dataeval.levels import Levels, entries
-
-Floats = NDArray[np.float64]
-Singles = NDArray[np.float32]
+from pipeline.dataeval.levels import Levels, Singles, entries
+from pipeline.dataeval.linkage import Floats
 
 # Pairs of two clusters that are compared at once.
 FEW = 4096

@@ -11,11 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels.exact import Index
-from pipeline.dataeval.linkage import Linkage, dendrogram
+from pipeline.dataeval.linkage import Floats, Linkage, dendrogram
 
 Singles = NDArray[np.float32]
 Marks = NDArray[np.bool_]
-Floats = NDArray[np.float64]
 # What a cluster of one merge has as its deviation.
 LEAST = 1e-5
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pipeline.rules.deviation import medians
+from pipeline.rules.deviation import medians, of_clusters_and_all
 
 
 def near_pairs(
@@ -24,9 +24,5 @@ def near_pairs(
 
 def radii(labels: np.ndarray, nearest: np.ndarray) -> np.ndarray:
     """(clusters + 1,) the radius of each cluster and, as the last, of all rows; 0 where no row has another."""
-    clusters = int(labels.max(initial=-1)) + 1
     known = np.isfinite(nearest) & (nearest > 0)
-    own = known & (labels >= 0)
-    values = np.concatenate([nearest[own], nearest[known]])
-    groups = np.concatenate([labels[own], np.full(int(known.sum()), clusters)])
-    return np.nan_to_num(medians(values, groups, clusters + 1))
+    return np.nan_to_num(medians(*of_clusters_and_all(nearest, labels, known)))

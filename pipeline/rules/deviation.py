@@ -19,6 +19,17 @@ def level(deviation: np.ndarray) -> np.ndarray:
     return (deviation >= POTENTIAL_CUT).astype(np.int64) + (deviation >= STRONG_CUT)
 
 
+def of_clusters_and_all(values: np.ndarray, labels: np.ndarray, use: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
+    """What `medians` takes, for a group of each cluster and, as the last, one of all rows; of the rows to `use`.
+
+    values: (n,) floats; labels: (n,) clusters, -1 for none; use: (n,) booleans.
+    """
+    clusters = int(labels.max(initial=-1)) + 1
+    own = use & (labels >= 0)
+    groups = np.concatenate([labels[own], np.full(int(use.sum()), clusters)])
+    return np.concatenate([values[own], values[use]]), groups, clusters + 1
+
+
 def median_and_scale(values: np.ndarray, groups: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
     """Median and 1.4826 median absolute deviation of each group; NaN for an empty one.
 

@@ -73,12 +73,8 @@ def _dusted(values: np.ndarray) -> np.ndarray:
 
 def _usual(log: np.ndarray, labels: np.ndarray, apart: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
     """(n,) median and scale of the logarithms that each row is held against; nothing but copies has none."""
-    clusters = int(labels.max(initial=-1)) + 1
-    size = np.bincount(labels[labels >= 0], minlength=clusters + 1)
-    own = apart & (labels >= 0)
-    values = np.concatenate([log[own], log[apart]])
-    groups = np.concatenate([labels[own], np.full(int(apart.sum()), clusters)])
-    median, scale = deviation.median_and_scale(values, groups, clusters + 1)
+    median, scale = deviation.median_and_scale(*deviation.of_clusters_and_all(log, labels, apart))
+    size = np.bincount(labels[labels >= 0], minlength=len(median))
     empty = np.isnan(median) | (size <= k)
     median[empty], scale[empty] = median[-1], scale[-1]
     return median[labels], np.fmax(scale, LEAST)[labels]
