@@ -26,6 +26,7 @@ STATUSES = (
 )
 ABSENT, OK, DAMAGED = 0, 1, 2
 USABLE = (OK, DAMAGED)
+READABLE = tuple(STATUSES[number] for number in USABLE)
 
 REDUCED = 256  # the longer side of the reduced image, in pixels
 # Larger images (in pixels) are decoded one at a time: what decoders need beside the pixels would add up over threads.

@@ -68,8 +68,13 @@ class Manifest:
         return [f"{batch:05}" for batch in range(len(self.batches))]
 
     def digests(self) -> dict[str, str]:
-        found = {f"manifest/{name}.parquet": self.batches[i][1] for i, name in enumerate(self.batch_names())}
-        return found | {path: digest for path, (_, digest) in zip(self.removed_files(), self.removed, strict=True)}
+        return {path: digest for path, (_, digest) in zip(self.files(), (*self.batches, *self.removed), strict=True)}
+
+    def files(self, *folders: str) -> tuple[str, ...]:
+        """The files that say which rows there are; after those of the batches, the tables that other folders have of
+        each batch."""
+        tables = (f"{folder}/{name}.parquet" for folder in ("manifest", *folders) for name in self.batch_names())
+        return (*tables, *self.removed_files())
 
     def removed_files(self) -> list[str]:
         return [f"removed/{number:05}.parquet" for number in range(len(self.removed))]
@@ -88,6 +93,11 @@ class Manifest:
         """The chosen columns of every row that was ever there, by row number."""
         empty = pa.schema([ROWS.field(name) for name in columns]).empty_table()
         return pa.concat_tables([empty, *(self.table(batch, columns) for batch in range(len(self.batches)))])
+
+    def living(self, columns: list[str]) -> pa.Table:
+        """`row` and the chosen columns of the rows that are not removed, by row number."""
+        table = self.all(["row", *columns])
+        return table.filter(pa.array(self.live()[table["row"].to_numpy()]))
 
     def dead(self) -> np.ndarray:
         """Row numbers of removed rows, ascending."""

@@ -1,5 +1,7 @@
 """The nearest neighbours in the whole run, merged from what the pair units list of their blocks."""
 
+from typing import Self
+
 import numpy as np
 
 import kernels
@@ -12,6 +14,10 @@ ROUNDING = 1e-9  # of a similarity in float64, amply
 class Nodes:
     """The node of each row (-1: none), and of each node how many living rows it has, and the least and the second least
     of them by key (-1: none)."""
+
+    @classmethod
+    def of(cls, run: Run) -> Self:
+        return cls(blocks.node_of_rows(run), run.manifest.live(), run.manifest.key_rank())
 
     def __init__(self, node: np.ndarray, live: np.ndarray, rank: np.ndarray) -> None:
         self.node, self.key_rank = node, rank

@@ -9,9 +9,9 @@ import zarr
 
 from pipeline import files, images
 from pipeline.config import ConfigError
+from pipeline.descriptors.dct import SIDE
 
 CHUNK_BYTES = 1 << 20
-SIDE = 64  # pixels, of a luma image
 
 
 def files_of(descriptor: str, *batches: int) -> tuple[str, ...]:

@@ -12,7 +12,8 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-SIDE, FREQUENCIES = 64, 8
+SIDE = 64  # of the small image, in pixels; what the store keeps of it and verify looks at
+FREQUENCIES = 8
 DIM = FREQUENCIES**2 - 1
 
 

@@ -14,7 +14,8 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-SIDE = 64
+from pipeline.descriptors.dct import SIDE
+
 WINDOW = 7
 # Something to see: a deviation of this share of that of the whole image, within limits, in levels: rounding makes one.
 CONTRAST, LEAST, MOST = 0.05, 1.0, 2.0

@@ -4,6 +4,7 @@ Items are ranked by the policy of keeping. An item is kept unless a better-ranke
 the one of these that it is most similar to, ties by rank: no group hangs together by a chain only.
 """
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -15,12 +16,16 @@ UNDONE = np.array([inverse(symmetry) for symmetry in range(len(SYMMETRIES))], np
 
 
 class Pairs(NamedTuple):
-    """Near pairs of items, each once, i < j, ascending."""
+    """Near pairs of items, or of the rows that stand for nodes."""
 
     i: np.ndarray  # (p,)
     j: np.ndarray
     similarity: np.ndarray
     symmetry: np.ndarray  # int8, what turns j into what looks like i
+
+    def only(self, chosen: np.ndarray | slice) -> "Pairs":
+        """Those at these places, or where it is true."""
+        return Pairs(*(column[chosen] for column in self))
 
 
 class Groups(NamedTuple):
@@ -41,20 +46,30 @@ def items(node: np.ndarray, pixel: np.ndarray) -> np.ndarray:
     return kernels.components(n, i, j)
 
 
+def together(parts: Iterable[Pairs]) -> Pairs:
+    none = np.empty(0, np.int64)
+    empty = Pairs(none, none, np.empty(0), np.empty(0, np.int8))
+    return Pairs(*(np.concatenate(column) for column in zip(empty, *parts, strict=True)))
+
+
 def once(pairs: Pairs) -> Pairs:
-    """Pairs of items in any order, some several times: each at its best, without those of an item and itself."""
-    i, j, similarity, symmetry = (column[pairs.i != pairs.j] for column in pairs)
+    """Pairs of items in any order, some several times: each at its best, i < j, ascending; without those of an item and
+    itself."""
+    i, j, similarity, symmetry = pairs.only(pairs.i != pairs.j)
     symmetry = np.where(i < j, symmetry, UNDONE[symmetry])
-    i, j = np.minimum(i, j), np.maximum(i, j)
+    return best_of_each(Pairs(np.minimum(i, j), np.maximum(i, j), similarity, symmetry))
+
+
+def best_of_each(pairs: Pairs) -> Pairs:
+    """Of those with the same i and j the most similar one, of equals that of the least symmetry; ascending."""
+    i, j, similarity, symmetry = pairs
     order = np.lexsort((symmetry, -similarity, j, i))
-    i, j = i[order], j[order]
-    first = np.ones(len(i), bool)
-    first[1:] = (i[1:] != i[:-1]) | (j[1:] != j[:-1])
-    return Pairs(i[first], j[first], similarity[order[first]], symmetry[order[first]])
+    other = (np.diff(i[order], prepend=-1) != 0) | (np.diff(j[order], prepend=-1) != 0)
+    return pairs.only(order[other])
 
 
 def grouped(pairs: Pairs, rank: np.ndarray) -> Groups:
-    """rank: (n,) of the items, all different, the least is the best."""
+    """pairs: of items, each `once`; rank: (n,) of the items, all different, the least is the best."""
     i, j, similarity, symmetry = pairs
     kept = kernels.leaders(rank, i, j)
     upward = kept[np.where(rank[i] < rank[j], i, j)]  # what is kept is better than all that stands back for it

@@ -11,25 +11,13 @@ import numpy as np
 import pyarrow as pa
 import xxhash
 
-from pipeline import containers, descriptors, files, images, sources, store
+from pipeline import containers, descriptors, files, images, records, sources, store
 from pipeline.backend import describe
+from pipeline.descriptors.dct import SIDE
 from pipeline.folder import Run
 from pipeline.stage import Counts, Stage, Unit
 from pipeline.vectors import fetch, mapped
 
-IMAGES = pa.schema(
-    [
-        ("row", pa.int64()),
-        ("status", pa.string()),
-        ("reason", pa.string()),
-        ("file_digest", pa.binary(16)),  # xxh3-128 of the bytes
-        ("pixel_digest", pa.binary(16)),  # of size and upright RGB pixels: equal for one picture in two containers
-        ("width", pa.int32()),
-        ("height", pa.int32()),
-        ("format", pa.string()),  # by the content of the file; null where that is unknown
-        *((name, pa.float32()) for name in images.STATISTICS),
-    ]
-)
 GROUP = 32  # images that a thread takes at a time
 READERS = 8  # threads that wait for storage
 Prepare = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -60,7 +48,7 @@ def units(run: Run) -> list[Unit]:
             name,
             (f"manifest/{name}.parquet",),
             (
-                f"images/{name}.parquet",
+                f"{records.FOLDER}/{name}.parquet",
                 *store.files_of(run.descriptor, batch),
                 *(store.luma_files(batch) if descriptors.verified(run.descriptor) else ()),
             ),
@@ -108,7 +96,7 @@ def _images(run: Run, table: pa.Table) -> tuple[list[Embedded], np.ndarray, np.n
     vectors = np.zeros((len(table), descriptor.dim), np.float16)
     luma = None
     if descriptors.verified(run.descriptor):
-        luma = np.zeros((len(table), store.SIDE, store.SIDE), np.uint8)
+        luma = np.zeros((len(table), SIDE, SIDE), np.uint8)
     waiting: list[int] = []
     batch: np.ndarray | None = None
 
@@ -223,7 +211,7 @@ def _table(numbers: pa.ChunkedArray, rows: list[Embedded]) -> pa.Table:
         images.STATISTICS
     )
     columns = [numbers.combine_chunks(), *plain, *statistics]
-    return pa.table([pa.array(c, f.type) for c, f in zip(columns, IMAGES, strict=True)], IMAGES)
+    return pa.table([pa.array(c, f.type) for c, f in zip(columns, records.SCHEMA, strict=True)], records.SCHEMA)
 
 
 EMBED = Stage(

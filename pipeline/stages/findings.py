@@ -10,47 +10,42 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline import containers, descriptors, files, findings
+from pipeline import containers, descriptors, files, findings, records
 from pipeline.findings import POTENTIAL, STRONG
 from pipeline.folder import Run
-from pipeline.images import STATISTICS
+from pipeline.images import READABLE, STATISTICS
 from pipeline.rules.faults import Fault, faults
 from pipeline.stage import Counts, Stage, Unit
-from pipeline.stages.duplicates import READABLE, read_images
 
 MEASURED = ("width", "height", *STATISTICS)
 TABLES = ("duplicates", "better", "outliers", "mislabels")
+# Columns of images.parquet that stand in the table of another stage.
+SCORES = {"duplicate": ("better", "similarity"), "outlier": ("outliers", "score"), "label": ("mislabels", "score")}
 
 
 def units(run: Run) -> list[Unit]:
-    names = run.manifest.batch_names()
-    reads = (
-        *(f"{name}.parquet" for name in TABLES),
-        *(f"{folder}/{name}.parquet" for folder in ("manifest", "images") for name in names),
-        *run.manifest.removed_files(),
-    )
+    reads = (*(f"{name}.parquet" for name in TABLES), *run.manifest.files(records.FOLDER))
     return [Unit("all", reads, ("findings.parquet", "images.parquet"))]
 
 
 def work(run: Run, unit: Unit) -> Counts:
-    live = run.manifest.live()
-    images, named = read_images(run, ["row", "status", "reason", "format", *MEASURED]), run.manifest.all(["row", "key"])
-    images, named = (table.filter(pa.array(live[table["row"].to_numpy()])) for table in (images, named))
+    images = records.living(run, ["status", "reason", "format", *MEASURED])
+    rows, keys = images["row"].to_numpy(), run.manifest.living(["key"])["key"]
     tables = {name: files.read_table(run.path / f"{name}.parquet") for name in TABLES}
     columns = {name: images[name].cast(pa.float64()).to_numpy() for name in MEASURED}
     # Given vectors are readable and have no size.
-    readable = pc.is_in(images["status"], pa.array(READABLE)).to_numpy() & ~np.isnan(columns["width"])
-    found = {**_broken(images), "misnamed": _misnamed(images, named["key"]), **faults(columns, readable)}
+    readable = records.readable(images["status"]) & ~np.isnan(columns["width"])
+    found = {**_broken(images), "misnamed": _misnamed(images, keys), **faults(columns, readable)}
 
     listed = [
-        *_of_images(images["row"].to_numpy(), named["key"], found),
+        *_of_images(rows, keys, found),
         *(_marked(tables[name]) for name in ("outliers", "mislabels")),
         *_of_duplicates(tables["duplicates"], descriptors.verified(run.descriptor)),
     ]
     table = pa.concat_tables(listed)
     files.write_table(run.path / unit.writes[0], table)
-    about = images.add_column(1, "key", named["key"])
-    scores = {kind: fault.score for kind, fault in found.items()} | _scores(images["row"].to_numpy(), tables)
+    about = images.add_column(1, "key", keys)
+    scores = {kind: fault.score for kind, fault in found.items()} | _scores(rows, tables)
     for name, score in scores.items():
         about = about.append_column(name, pa.array(score, pa.float64(), mask=np.isnan(score)))
     files.write_table(run.path / unit.writes[1], about)
@@ -60,25 +55,23 @@ def work(run: Run, unit: Unit) -> Counts:
 
 def _broken(images: pa.Table) -> dict[str, Fault]:
     """What decoding said, as faults: nothing to see, or damage that a strict decoder objects to."""
-    status, reason = images["status"].to_pylist(), images["reason"].to_pylist()
-    found = {}
-    for kind, wrong in (
-        ("unreadable", [one not in READABLE for one in status]),
-        ("damaged", [one == "damaged" for one in status]),
-    ):
-        level = np.where(wrong, STRONG, findings.NONE)
-        words = [f"{what}: {why}" if bad else "" for what, why, bad in zip(status, reason, wrong, strict=True)]
-        found[kind] = Fault(np.array(wrong, np.float64), level, words)
-    return found
+    said = list(zip(images["status"].to_pylist(), images["reason"].to_pylist(), strict=True))
+    return {
+        "unreadable": _certain([f"{status}: {why}" if status not in READABLE else "" for status, why in said]),
+        "damaged": _certain([f"{status}: {why}" if status == "damaged" else "" for status, why in said]),
+    }
 
 
 def _misnamed(images: pa.Table, keys: pa.ChunkedArray) -> Fault:
     """Files whose extension is that of another format: some programs go by the name."""
-    said = [containers.by_name(key) for key in keys.to_pylist()]
-    found = images["format"].to_pylist()
-    wrong = [bool(name and is_ and name != is_) for name, is_ in zip(said, found, strict=True)]
-    reason = [f"{is_} by its content" if bad else "" for is_, bad in zip(found, wrong, strict=True)]
-    return Fault(np.array(wrong, np.float64), np.where(wrong, STRONG, findings.NONE), reason)
+    both = zip(map(containers.by_name, keys.to_pylist()), images["format"].to_pylist(), strict=True)
+    return _certain([f"{is_} by its content" if name and is_ and name != is_ else "" for name, is_ in both])
+
+
+def _certain(reason: list[str]) -> Fault:
+    """Of every row for which there is a reason."""
+    wrong = np.array([bool(why) for why in reason], bool)
+    return Fault(wrong.astype(np.float64), np.where(wrong, STRONG, findings.NONE), reason)
 
 
 def _of_images(rows: np.ndarray, keys: pa.ChunkedArray, found: dict[str, Fault]) -> Iterator[pa.Table]:
@@ -133,15 +126,10 @@ def _in_another_split(group: np.ndarray, splits: list[str | None]) -> np.ndarray
 def _scores(rows: np.ndarray, tables: dict[str, pa.Table]) -> dict[str, np.ndarray]:
     """Of all rows (n,): the scores of the other tables, NaN for rows that are not in them."""
     found = {}
-    for name, table, column in (
-        ("duplicate", "better", "similarity"),
-        ("outlier", "outliers", "score"),
-        ("label", "mislabels", "score"),
-    ):
-        values = np.full(len(rows), np.nan)
+    for name, (table, column) in SCORES.items():
+        found[name] = np.full(len(rows), np.nan)
         there = np.searchsorted(rows, tables[table]["row"].to_numpy())
-        values[there] = tables[table][column].cast(pa.float64()).to_numpy()
-        found[name] = values
+        found[name][there] = tables[table][column].cast(pa.float64()).to_numpy()
     return found
 
 

@@ -29,8 +29,7 @@ def units(run: Run) -> list[Unit]:
         reads = tuple(f"{folder}/{name}.{kind}" for folder, kind in folders for name in names)
     reads = (
         *reads,
-        *(f"manifest/{name}.parquet" for name in names),
-        *manifest.removed_files(),
+        *manifest.files(),
         *store.files_of(run.descriptor, *range(len(names))),
         *metadata.of_labels(run),
     )
@@ -54,7 +53,7 @@ def work(run: Run, unit: Unit) -> Counts:
     persistence = np.full(count, np.nan)
     persistence[labels[by_key][own >= 0]] = found.persistence[own[own >= 0]]
     labels = labels[rows]
-    keys = run.manifest.all(["key"]).filter(pa.array(_of_existing(run, live)))["key"]
+    keys = run.manifest.living(["key"])["key"]
     score = found.outlier_score[rows]
     table = pa.table(
         {
@@ -91,13 +90,6 @@ def _matched(run: Run, live: np.ndarray, rank: np.ndarray) -> Matched:
         return representatives.matched(run, settings, live, rank)
     exact = hierarchy.exact if settings.method == "hdbscan" else density.exact
     return exact(run, settings, live, rank)
-
-
-def _of_existing(run: Run, live: np.ndarray) -> np.ndarray:
-    """`live` for the rows of the manifest in order, without the unused numbers."""
-    size = run.manifest.batch_rows
-    parts = [live[b * size : b * size + rows] for b, (rows, _) in enumerate(run.manifest.batches)]
-    return np.concatenate([np.empty(0, bool), *parts])
 
 
 MATCH = Stage("match", ("source.label",), units, work, version=2)

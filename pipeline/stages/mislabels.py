@@ -15,29 +15,27 @@ from pipeline.stage import Counts, Stage, Unit
 
 
 def units(run: Run) -> list[Unit]:
-    names = run.manifest.batch_names()
     reads = (
         "labels.parquet",
-        *(f"manifest/{name}.parquet" for name in names),
-        *run.manifest.removed_files(),
+        *run.manifest.files(),
         *metadata.of_labels(run),
         *blocks.paths(run, blocks.CLASSES, blocks.NEIGHBOURS),
-        *(path for batch in range(len(names)) for path in store.files_of(run.descriptor, batch)),
+        *store.files_of(run.descriptor, *range(len(run.manifest.batches))),
     )
     return [Unit("all", reads, ("mislabels.parquet",))]
 
 
 def work(run: Run, unit: Unit) -> Counts:
     clusters = files.read_table(run.path / "labels.parquet", ["row", "key", "cluster"])
-    rows, rank = clusters["row"].to_numpy(), run.manifest.key_rank()
+    rows = clusters["row"].to_numpy()
     names = metadata.labels(run, rows)
     words = pc.unique(names).drop_null().sort()
     label = pc.index_in(names, words).fill_null(-1).to_numpy().astype(np.int64)
-    nodes = Nodes(blocks.node_of_rows(run), run.manifest.live(), rank)
+    nodes = Nodes.of(run)
     node, index, similarity = distinct_neighbours(run, nodes, run.config.outliers.neighbours)
     node = node[rows]
     found = mislabelled(node, label, clusters["cluster"].to_numpy(), index, similarity)
-    related = nearest_with(node, label, rank[rows], index, found.suggested)
+    related = nearest_with(node, label, nodes.key_rank[rows], index, found.suggested)
 
     shown = np.flatnonzero((label >= 0) & (node >= 0))
     suggested = words.take(pa.array(found.suggested, mask=found.suggested < 0))

@@ -10,24 +10,22 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from pipeline import blocks, files, findings, sample, store
+from pipeline import blocks, files, findings, records, sample, store
 from pipeline.folder import Run
 from pipeline.nearest import Nodes, nearest_nodes
 from pipeline.rules.robust import Outlying, outlying
 from pipeline.stage import Counts, Stage, Unit
-from pipeline.stages.duplicates import READABLE, read_images
 
 LISTS = "dataeval.json"
+BY_DATAEVAL = ("", "a potential outlier to DataEval", "an outlier to DataEval")  # reasons, by level
 
 
 def units(run: Run) -> list[Unit]:
-    names = run.manifest.batch_names()
     reads = (
         "labels.parquet",
-        *(f"{folder}/{name}.parquet" for folder in ("manifest", "images") for name in names),
-        *run.manifest.removed_files(),
+        *run.manifest.files(records.FOLDER),
         *blocks.paths(run, blocks.CLASSES, blocks.NEIGHBOURS),
-        *store.files_of(run.descriptor, *range(len(names))),
+        *store.files_of(run.descriptor, *range(len(run.manifest.batches))),
     )
     lists = (LISTS,) if run.config.outliers.rule == "dataeval" else ()
     return [Unit("all", reads, ("outliers.parquet", *lists))]
@@ -36,28 +34,23 @@ def units(run: Run) -> list[Unit]:
 def work(run: Run, unit: Unit) -> Counts:
     labels, settings = files.read_table(run.path / "labels.parquet"), run.config.outliers
     rows, cluster, keys = labels["row"].to_numpy(), labels["cluster"].to_numpy(), labels["key"]
-    live, rank = run.manifest.live(), run.manifest.key_rank()
-    status = read_images(run, ["row", "status"])
-    status = status.filter(pa.array(live[status["row"].to_numpy()]))["status"]
-    readable = pa.compute.is_in(status, pa.array(READABLE)).to_numpy()
+    status = records.living(run, ["status"])["status"]
+    readable = records.readable(status)
 
-    node = blocks.node_of_rows(run)
-    nodes = Nodes(node, live, rank)
+    nodes = Nodes.of(run)
     index, similarity = nearest_nodes(run, nodes, settings.neighbours)
     score, level = np.full(len(rows), np.nan), np.zeros(len(rows), np.int64)
     if settings.rule == "dataeval":
-        level[readable] = _by_dataeval(run, rows[readable], keys.filter(pa.array(readable)), rank)
+        level[readable] = _by_dataeval(run, rows[readable], keys.filter(pa.array(readable)), nodes.key_rank)
         score[readable] = level[readable] / findings.STRONG
-        words = iter(
-            np.array(("", "a potential outlier to DataEval", "an outlier to DataEval"))[level[readable]].tolist()
-        )
+        words = iter([BY_DATAEVAL[found] for found in level[readable]])
     else:
-        distance, near = _neighbours(index, similarity, nodes, node, rows[readable])
+        distance, near = _neighbours(index, similarity, nodes, rows[readable])
         found = outlying(distance, near, cluster[readable], settings.sensitivity)
         score[readable], level[readable] = found.score, found.level
         words = iter(_reasons(distance, found))
     reason = [next(words) if ok else said for ok, said in zip(readable.tolist(), status.to_pylist(), strict=True)]
-    nearest = _nearest(index, similarity, nodes, node, rows)
+    nearest = _nearest(index, similarity, nodes, rows)
     table = findings.table(rows, keys, "outlier", score, level, reason, nearest)
     files.write_table(run.path / unit.writes[0], table)
     return {"rows": len(rows), "outliers": int((level == 2).sum()), "potential": int((level == 1).sum())}
@@ -86,31 +79,31 @@ def _by_dataeval(run: Run, rows: np.ndarray, keys: pa.ChunkedArray, rank: np.nda
 
 
 def _neighbours(
-    index: np.ndarray, similarity: np.ndarray, nodes: Nodes, node: np.ndarray, rows: np.ndarray
+    index: np.ndarray, similarity: np.ndarray, nodes: Nodes, rows: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """(n,) distance of each of the rows to its k-th nearest other, to the last where there are fewer, and (n, k) the
     places of its neighbours in `rows`; -1 for none. Copies are rows like others: those of a row itself come first."""
     k, own = index.shape[1], nodes.rows
-    place = np.full(len(node), -1, np.int64)
+    place = np.full(len(nodes.node), -1, np.int64)
     place[rows] = np.arange(len(rows))
     others = np.where(index[own] >= 0, nodes.weight[index[own]], 0)
     upto = np.cumsum(np.column_stack([nodes.weight[own] - 1, others]), axis=1)  # rows up to each node, copies first
     chords = np.column_stack([np.zeros(len(own)), np.sqrt(np.maximum(2 - 2 * similarity[own], 0))])
     firsts = np.column_stack([nodes.first[own], nodes.first[index[own]]])
-    distance, near = np.zeros(len(node)), np.full((len(node), k), -1)
+    distance, near = np.zeros(len(place)), np.full((len(place), k), -1)
     for slot in range(k):
         column = (upto <= slot).sum(axis=1)
         there = np.flatnonzero(column <= k)
         column = column[there]
         distance[own[there]], near[own[there], slot] = chords[there, column], place[firsts[there, column]]
-    at = node[rows]
+    at = nodes.node[rows]
     lost = 2.0 if len(rows) > 1 else 0.0
     return np.where(at >= 0, distance[at], lost), np.where(at[:, None] >= 0, near[at], -1)
 
 
-def _nearest(index: np.ndarray, similarity: np.ndarray, nodes: Nodes, node: np.ndarray, rows: np.ndarray) -> np.ndarray:
+def _nearest(index: np.ndarray, similarity: np.ndarray, nodes: Nodes, rows: np.ndarray) -> np.ndarray:
     """(n,) the nearest other row of each of the rows, ties by key; -1 for none."""
-    at = node[rows]
+    at = nodes.node[rows]
     other = np.where(index[at, 0] >= 0, nodes.first[index[at, 0]], -1)
     # A copy in the same node and one in another are equally near: the key decides, as it does in the lists.
     copy = np.where(nodes.first[at] == rows, nodes.second[at], nodes.first[at])

@@ -24,16 +24,9 @@ SHOWN = ["cluster", "size", "medoid", "persistence", "labels"]
 
 
 def units(run: Run) -> list[Unit]:
-    manifest = run.manifest
     tables = tuple(f"{name}.parquet" for name in TABLES)
     searched = (search.SCORES,) if search.reads(run) else ()
-    reads = (
-        *tables,
-        "match.json",
-        *searched,
-        *(f"manifest/{name}.parquet" for name in manifest.batch_names()),
-        *manifest.removed_files(),
-    )
+    reads = (*tables, "match.json", *searched, *run.manifest.files())
     salt = f"{near_similarity(run.config, run.descriptor)} {_truncated(run)}"
     return [Unit("all", reads, ("report/report.json", "report/index.html"), salt=salt)]
 
@@ -151,8 +144,7 @@ def _worst(found: pa.Table, kind: str, most: int) -> list[dict[str, Any]]:
 
 def _mislabels(mislabels: pa.Table, labels: pa.Table) -> list[dict[str, Any]]:
     """The likeliest label errors, each with the nearest row that has the suggested label."""
-    marked = mislabels.filter(pc.not_equal(mislabels["level"], "none"))
-    worst = marked.sort_by([("score", "descending"), ("key", "ascending")]).slice(0, SINGLES // 2).to_pylist()
+    worst = _worst(mislabels.filter(pc.not_equal(mislabels["level"], "none")), "label", SINGLES // 2)
     rows = labels["row"].to_numpy()
     for one in worst:
         related = [] if one["related"] is None else [int(np.searchsorted(rows, one["related"]))]
@@ -200,10 +192,7 @@ def _pictures(run: Run, rows: Iterable[int]) -> dict[int, str]:
 
 
 def _thumbnail(pixels: np.ndarray) -> str:
-    height, width = pixels.shape[:2]
-    scale = min(1.0, THUMBNAIL / max(height, width))
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+    small = images.reduce(pixels, THUMBNAIL)
     encoded = cv2.imencode(".jpg", cv2.cvtColor(small, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 80])[1]
     return "data:image/jpeg;base64," + base64.b64encode(encoded.tobytes()).decode()
 

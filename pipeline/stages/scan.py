@@ -27,9 +27,7 @@ def scan(run: Run) -> Counts:
             f"{run.config.source.path} holds no image, but the run has {int(known.live().sum())}: is it mounted?"
             " If all are gone on purpose, start a new run folder"
         )
-    alive = known.live()
-    table = known.all(["row", "key", "bytes", "stamp"])
-    table = table.filter(pa.array(alive[table["row"].to_numpy()]))
+    table = known.living(["key", "bytes", "stamp"])
     old = dict(zip(table["key"].to_pylist(), _state(table, "row"), strict=True))
     new = np.array([old.get(key, (None,))[1:] != state for key, *state in _rows(found)], bool)
     kept = set(found["key"].filter(pa.array(~new)).to_pylist())

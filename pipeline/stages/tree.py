@@ -26,8 +26,7 @@ def reach_units(run: Run) -> list[Unit]:
         return []
     manifest, settings = run.manifest, search.chosen(run)
     reads = (
-        *(f"manifest/{name}.parquet" for name in manifest.batch_names()),
-        *manifest.removed_files(),
+        *manifest.files(),
         *blocks.paths(run, blocks.CLASSES, blocks.NEIGHBOURS),
         *store.files_of(run.descriptor, *range(len(manifest.batches))),
     )
@@ -36,8 +35,7 @@ def reach_units(run: Run) -> list[Unit]:
 
 def reach_work(run: Run, unit: Unit) -> Counts:
     settings, k = search.chosen(run), pairs.listed(run)
-    live, rank = run.manifest.live(), run.manifest.key_rank()
-    nodes = Nodes(blocks.node_of_rows(run), live, rank)
+    nodes = Nodes.of(run)
     own = nodes.rows
     if nodes.weight.sum() < settings.min_samples:  # no row has a core distance
         own = own[:0]

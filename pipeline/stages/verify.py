@@ -9,7 +9,6 @@ of their structure, and the symmetry that turns j into what looks like i.
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
-from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -19,18 +18,12 @@ from pipeline.descriptors.structure import AGREE, agreement, see
 from pipeline.descriptors.symmetries import SYMMETRIES, turned, turned_vectors
 from pipeline.folder import Run
 from pipeline.nearest import ROUNDING
+from pipeline.rules.groups import Pairs, best_of_each, together
 from pipeline.stage import Counts, Receipts, Stage, Unit
 from pipeline.stages.pairs import served_from
 
 AT_ONCE = 2**14  # pairs whose images are in memory
 SLICE = 256  # pairs that a thread takes at a time
-
-
-class Pairs(NamedTuple):
-    i: np.ndarray  # (n,) rows that stand for nodes
-    j: np.ndarray
-    similarity: np.ndarray
-    symmetry: np.ndarray  # (n,) int8, what turns j into what looks like i
 
 
 def units(run: Run) -> list[Unit]:
@@ -59,7 +52,7 @@ def work(run: Run, unit: Unit) -> Counts:
         candidates, truncated = _turned_pairs(run, unit.name)
         candidates = _new(candidates, found)
         more, also = _verified(run, candidates)
-        found, agreed = _together([found, more]), np.concatenate([agreed, also])
+        found, agreed = together([found, more]), np.concatenate([agreed, also])
         looked_at += len(candidates.i)
     columns = found._asdict() | {"agreement": agreed.astype(np.float32)}
     files.write_table(run.path / unit.writes[0], pa.table(columns))
@@ -67,26 +60,17 @@ def work(run: Run, unit: Unit) -> Counts:
     return {"looked_at": looked_at, "verified": len(agreed), "near_at": near_at, "truncated": truncated}
 
 
-def _together(parts: list[Pairs]) -> Pairs:
-    return Pairs(*(np.concatenate(column) for column in zip(*parts, strict=True)))
-
-
 def _new(candidates: Pairs, known: Pairs) -> Pairs:
     """Of each pair of rows the most similar candidate, where it is more similar than what is known of the pair: at a
     higher threshold it may be all that is left."""
-    order = np.lexsort((candidates.symmetry, -candidates.similarity, candidates.j, candidates.i))
-    i, j = candidates.i[order], candidates.j[order]
-    first = np.ones(len(i), bool)
-    first[1:] = (i[1:] != i[:-1]) | (j[1:] != j[:-1])
-    top = max(int(side.max(initial=0)) for side in (i, j, known.i, known.j)) + 1
-    have = np.minimum(known.i, known.j) * top + np.maximum(known.i, known.j)
+    found = best_of_each(candidates)
+    if not len(known.i):
+        return found
+    top = max(int(side.max(initial=0)) for side in (found.i, found.j, known.i, known.j)) + 1
+    have, wanted = (np.minimum(of.i, of.j) * top + np.maximum(of.i, of.j) for of in (known, found))
     by_pair = np.argsort(have)
-    codes = np.minimum(i, j) * top + np.maximum(i, j)
-    place = np.minimum(np.searchsorted(have, codes, sorter=by_pair), max(len(have) - 1, 0))
-    if len(have):
-        found = by_pair[place]
-        first &= (have[found] != codes) | (known.similarity[found] < candidates.similarity[order])
-    return Pairs(*(column[order[first]] for column in candidates))
+    at = by_pair[np.minimum(np.searchsorted(have, wanted, sorter=by_pair), len(have) - 1)]
+    return found.only((have[at] != wanted) | (known.similarity[at] < found.similarity))
 
 
 def _turned_pairs(run: Run, name: str) -> tuple[Pairs, int]:
@@ -108,18 +92,17 @@ def _turned_pairs(run: Run, name: str) -> tuple[Pairs, int]:
             truncated += 1
         i, j, similarity = joined.near
         j = j - len(x)
-        use = i < j if a == b else np.ones(len(i), bool)
-        i, j, similarity = i[use], j[use], similarity[use]
-        found.append(Pairs(rows[i], others[j], similarity, np.full(len(i), symmetry, np.int8)))
-    return _together(found), truncated
+        pairs = Pairs(rows[i], others[j], similarity, np.full(len(i), symmetry, np.int8))
+        found.append(pairs.only(i < j) if a == b else pairs)
+    return together(found), truncated
 
 
 def _verified(run: Run, pairs: Pairs) -> tuple[Pairs, np.ndarray]:
     """Those whose images agree, and how much. Equal vectors need not: inside a block they are one node."""
     agreed = np.ones(len(pairs.i))
     look = ~_equal(run, pairs)
-    agreed[look] = np.concatenate([np.empty(0), *_agreements(run, pairs.i[look], pairs.j[look], pairs.symmetry[look])])
-    return Pairs(*(column[agreed >= AGREE] for column in pairs)), agreed[agreed >= AGREE]
+    agreed[look] = np.concatenate([np.empty(0), *_agreements(run, pairs.only(look))])
+    return pairs.only(agreed >= AGREE), agreed[agreed >= AGREE]
 
 
 def _equal(run: Run, pairs: Pairs) -> np.ndarray:
@@ -131,17 +114,16 @@ def _equal(run: Run, pairs: Pairs) -> np.ndarray:
     return found
 
 
-def _agreements(run: Run, i: np.ndarray, j: np.ndarray, symmetry: np.ndarray) -> Iterator[np.ndarray]:
+def _agreements(run: Run, pairs: Pairs) -> Iterator[np.ndarray]:
     size = run.manifest.batch_rows
     with ThreadPoolExecutor(run.threads) as threads:
-        for at in range(0, len(i), AT_ONCE):
-            part = slice(at, at + AT_ONCE)
-            rows, place = np.unique(np.concatenate([i[part], j[part]]), return_inverse=True)
+        for at in range(0, len(pairs.i), AT_ONCE):
+            part = pairs.only(slice(at, at + AT_ONCE))
+            rows, place = np.unique(np.concatenate([part.i, part.j]), return_inverse=True)
             luma = store.read_luma(run.path, size, rows)
             first, second = np.split(place, 2)
-
             spans = pairwise([*range(0, len(first), SLICE), len(first)])
-            slices = ([luma, *(side[start:stop] for side in (first, second, symmetry[part]))] for start, stop in spans)
+            slices = ([luma, *(side[start:stop] for side in (first, second, part.symmetry))] for start, stop in spans)
             yield from threads.map(_compared, *zip(*slices, strict=True))
 
 
