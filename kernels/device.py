@@ -1,74 +1,61 @@
-"""The engine of the GPU: cuBLAS products of half-precision tiles that stay in the L2 cache, looked at by CUDA kernels.
+"""The engine of the GPU: parts of the walk are searched by one fused kernel, or tile by tile; what is exact is done by
+CUDA kernels.
 
-A part of the walk is a strip of such tiles. Its product and its selection are queued tile by tile, and the number of
-pairs found is read once for the strip; if they do not fit, the strip is run again with room for all.
+A search is queued, and the number of pairs found is read at its end; if they do not fit, it is run again with room for
+all, or the part is refused.
 """
 
-from functools import lru_cache
-from pathlib import Path
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
-from kernels.engine import Found, Lows, Part
+from kernels.engine import Found, Lows, Part, sift
 from kernels.exact import Array, Space
+from kernels.runtime import Out, Runtime, Sides, cupy_runtime
 from kernels.screen import Screen
+from kernels.tiled import HEIGHT, THREADS, WIDTH, Tiled
 
-SOURCES = Path(__file__).parent / "cuda"
-FILES = ("select", "exact", "graph", "hamming")
-OPTIONS = ("-std=c++17", "--fmad=false")
-# Rows of a strip and columns of a tile: 40 MB of scores, which the 50 MB of the L2 cache of an H100 hold.
-HEIGHT, WIDTH = 5120, 4096
-THREADS = 256
 CHUNK = 2**27  # numbers of pairs that are gathered at a time
-# Bytes that a pair of a strip may come to take, and the share of the free memory that strips may use.
+# Bytes that a pair of a part may come to take, and the share of the free memory that parts may use.
 PER_PAIR, SHARE = 96, 4
 # Widths of bit strings, in bits, that the tensor cores compare without a tile.
 NEAR_BITS = (32, 64, 128, 256)
-NULL = np.int64(0)
-
-
-def source(name: str) -> str:
-    """CUDA C++ of one of FILES, complete."""
-    return (SOURCES / "half.cuh").read_text() + (SOURCES / f"{name}.cu").read_text()
-
-
-class Runtime(Protocol):
-    """What the engine is made of: CuPy and its launches, or, in tests, NumPy and the same kernels on the CPU."""
-
-    xp: Any
-
-    def launch(self, file: str, kernel: str, grid: tuple[int, ...], block: tuple[int, ...], *args: Any) -> None: ...
-    def product(self, left: Array, right: Array, out: Array) -> None: ...
-    def free_memory(self) -> int: ...
+# Error of a score in half precision.
+HALF = 2.0**-11
+# Rows and columns of a part where no tile is stored: what the fused kernel takes a twentieth of a second for.
+FUSED = 2**17
 
 
 class Device:
     dtype = np.float16
     folds = False
-    multiple = 8  # columns of operands, for the tensor cores
     most_counted = 2048  # whole numbers that half precision holds
     memory = np.inf  # the tile is what the free memory bears
     bits_directly = NEAR_BITS[-1]
+    multiple = 8  # columns of operands, for the tensor cores
     block = 1024
     gather = 400
+    _half = HALF
     overhead = 128
 
     def __init__(self, runtime: Runtime | None = None) -> None:
-        self.runtime = runtime or _cupy()
+        self.runtime = runtime or cupy_runtime()
         self.xp = self.runtime.xp
-        columns = self.runtime.free_memory() // SHARE // PER_PAIR // HEIGHT // WIDTH * WIDTH
-        self.tile = (HEIGHT, int(min(max(columns, WIDTH), 16 * WIDTH)))
-        self.bit_tile = self.tile
-        self._tile = self.xp.empty((0, 0), np.float16)
+        self.fused, self.tiled = self.runtime.fused, Tiled(self.runtime)
+        self._most = max(self.runtime.free_memory() // SHARE // PER_PAIR, HEIGHT * WIDTH)
+        self.bit_tile = self.tile = HEIGHT, int(min(self._most // HEIGHT // WIDTH, 16)) * WIDTH
+        if self.fused:
+            self.tile, self.block = (FUSED, FUSED), self.fused.shapes.shallow.rows
+            self.multiple, self._half = self.fused.shapes.deep.depth, 0.0
         self._room = 2**20
-        self._count = self.xp.zeros(1, np.uint64)
+        self._count = self.xp.zeros(1, np.int64)
 
     def rounding(self, columns: int) -> float:
         """Error of a product of rows whose terms add up to at most 1 in magnitude: sums in float32 that may be cut off
         instead of rounded, four bits of margin (performance of tensor cores: Fasi, Higham, Mikaitis and Pranesh,
-        "Numerical behavior of NVIDIA tensor cores", 2021), and a result rounded to half precision."""
-        return columns * 2.0**-21 + 2.0**-11
+        "Numerical behavior of NVIDIA tensor cores", 2021), and a tile in half precision, if there is one."""
+        return columns * 2.0**-21 + self._half
 
     def widened(self, rows: Array) -> Array:
         return rows
@@ -111,84 +98,55 @@ class Device:
             out[part] = equal / max(depth, 1)
         return out
 
-    def scan(self, part: Part, lows: Lows) -> Found:
-        """The pairs of a part of the walk whose score may be at or above the lows of their row or column."""
+    def scan(self, part: Part, lows: Lows) -> Found | None:
+        """The pairs of a part of the walk whose score may be at or above the lows of their row or column; None: there
+        are more than there is room for."""
+        slack = part.screen.slack
         if part.space.metric == "hamming" and part.screen.left is None:
-            return self._read(lambda *room: self._near(part, lows, *room), part.screen.slack, None, None)
-        xp = self.xp
-        slack = part.screen.slack * 1.001 + 1e-6  # what follows is float32
-        left, right = self._operands(part)
-        numbers = NULL if isinstance(part.columns, slice) else xp.ascontiguousarray(part.columns, np.int64)
-        first = part.columns.start if isinstance(part.columns, slice) else 0
-        sides: list[Any] = [NULL, NULL]
-        if part.screen.offset is not None:
-            sides = [part.screen.offset[part.rows], part.screen.offset[part.columns]]
-        for row, column, dtype in (
-            (lows.group_row, lows.group_column, np.int64),
-            (lows.cap_row, lows.cap_column, np.float32),
-        ):
-            sides += (
-                [NULL, NULL] if row is None else [xp.ascontiguousarray(row, dtype), xp.ascontiguousarray(column, dtype)]
-            )
-        floors: list[Any] = [NULL, NULL]
+            return self._read(lambda room, out: self._near(part, lows, room, out), slack, Sides())
+        slack = slack * 1.001 + 1e-6  # what follows is float32
+        sides = self._sides(part, lows)
+        if self.fused is None or part.space.metric == "jaccard":
+            tiled = self.tiled.select
+            return self._read(lambda room, out: tiled(part, sides, lows.low, slack, lows.k, room, out), slack, sides)
         if lows.k:
-            floors = [xp.nextafter(x.astype(np.float32), -xp.inf) for x in (lows.floor_row, lows.floor_column)]
-        plain = not lows.k and all(side is NULL for side in sides)
-        unfilled = [bool(lows.k) and bool((floor == -np.inf).any()) for floor in floors]
+            self.tiled.fill(part, sides, lows.k, slack + 2 * HALF)
+        fused = self.fused.select
+        return self._read(lambda room, out: fused(part, sides, lows.low, slack, room, out), slack, sides)
 
-        def run(count: Array, room: int, *out: Array) -> None:
-            for at in range(0, part.width, WIDTH):
-                tile = self._scores(part, left, right[at : at + WIDTH])
-                height, width = tile.shape
-                described = (
-                    tile, np.int64(WIDTH), np.int32(height), np.int32(width), np.int32(part.rows.start), np.int32(at),
-                    numbers, np.int32(first), np.int32(part.triangle), *sides,
-                )  # fmt: skip
-                for by_row, lines, floor in ((1, height, floors[0]), (0, width, floors[1])):
-                    if unfilled[1 - by_row]:
-                        rest = np.int32(by_row), np.int32(lows.k), np.float32(slack), floor
-                        self.runtime.launch("select", "raise_floors", (lines,), (THREADS,), *described, *rest)
-                kernel = "select_plain" if plain else "select_any"
-                grid = (-(-width // (THREADS * 8)), min(height, 2048))
-                rest = np.float32(lows.low), np.float32(slack), *floors, count, np.uint64(room), *out
-                self.runtime.launch("select", kernel, grid, (THREADS,), *described, *rest)
+    def sift(self, part: Part, lows: Lows) -> tuple[Found, list[Part]] | None:
+        if self.fused is None:
+            return sift(self, part, lows)
+        fused, sides, slack = self.fused, self._sides(part, lows), part.screen.slack * 1.001 + 1e-6
+        crowds, most = self.xp.zeros(fused.cells(part), np.int32), self.block**2 // self.gather
 
-        return self._read(run, slack, *(floor.astype(np.float64) if lows.k else None for floor in floors))
+        def run(room: int, out: Out) -> None:
+            fused.select(part, sides, lows.low, slack, room, out, crowds, most)
 
-    def _operands(self, part: Part) -> tuple[Array, Array]:
-        if part.space.metric == "jaccard":
-            rows = part.space.rows
-            return tuple(
-                self.xp.ascontiguousarray(rows[part.order[ids]], np.int64) for ids in (part.rows, part.columns)
-            )
-        return part.screen.left[part.rows], self.xp.ascontiguousarray(part.screen.right[part.columns])
+        found = self._read(run, slack, sides)
+        cells = self.xp.flatnonzero(crowds > most).astype(np.int32)
+        return found if found is None else (found, [part._replace(cells=cells)] if len(cells) else [])
 
-    def _scores(self, part: Part, left: Array, right: Array) -> Array:
-        """A tile of products (height, width), rows WIDTH apart."""
-        height, width = len(left), len(right)
-        if len(self._tile) < height:
-            self._tile = self.xp.empty((height, WIDTH), np.float16)
-        tile = self._tile[:height, :width]
-        if part.space.metric == "jaccard":
-            grid = (-(-width // 16), -(-height // 16))
-            sizes = np.int32(height), np.int32(width), np.int32(left.shape[1])
-            self.runtime.launch("select", "equal_entries", grid, (16, 16), left, right, *sizes, tile, np.int64(WIDTH))
-        else:
-            self.runtime.product(left, right, tile)
-        return tile
+    def _sides(self, part: Part, lows: Lows) -> Sides:
+        xp, offset = self.xp, part.screen.offset
+        sides: list[Array] = [None, None] if offset is None else [offset[part.rows], offset[part.columns]]
+        sides += [x if x is None else xp.ascontiguousarray(x, np.int32) for x in (lows.group_row, lows.group_column)]
+        sides += [x if x is None else xp.ascontiguousarray(x, np.float32) for x in (lows.cap_row, lows.cap_column)]
+        if lows.k:
+            sides += [xp.nextafter(x.astype(np.float32), -xp.inf) for x in (lows.floor_row, lows.floor_column)]
+        return Sides(*sides)
 
-    def _near(self, part: Part, lows: Lows, count: Array, room: int, *out: Array) -> None:
+    def _near(self, part: Part, lows: Lows, room: int, out: Out) -> None:
         steps = next(bits for bits in NEAR_BITS if bits >= part.frame.depth)
         signs = [self._signs(part, ids, steps) for ids in (part.rows, part.columns)]
-        height, columns = part.rows.stop - part.rows.start, 512
+        height, columns = part.height, 512
         grid = (-(-height // 512), -(-part.width // columns))
         first = part.columns.start if isinstance(part.columns, slice) else 0
         low = np.clip(np.ceil(lows.low - part.screen.slack), -(2**30), 2**30)
         sizes = (height, part.width, columns, part.rows.start, first, part.triangle, low)
         numbers = (np.int32(number) for number in sizes)
-        self.runtime.launch(
-            "hamming", f"near_{steps}", grid, (THREADS,), *signs, *numbers, count, np.uint64(room), *out
-        )
+        rest = out.count, np.uint64(room), out.i, out.j, out.score
+        self.runtime.launch("hamming", f"near_{steps}", grid, (THREADS,), *signs, *numbers, *rest)
 
     def _signs(self, part: Part, ids: Any, columns: int) -> Array:
         own = part.frame.rows(part.order[ids], np.int8)
@@ -196,19 +154,21 @@ class Device:
         signs[:, : part.frame.depth] = own
         return signs
 
-    def _read(self, run: Any, slack: float, floor_row: Array, floor_column: Array) -> Found:
-        """Runs a selection into the room that there is, and again if there was too little."""
+    def _read(self, run: Callable[[int, Out], None], slack: float, sides: Sides) -> Found | None:
+        """Runs a search with the room that there is, and again if there was too little."""
         xp = self.xp
         while True:
-            out = xp.empty(self._room, np.int32), xp.empty(self._room, np.int32), xp.empty(self._room, np.float32)
+            room = self._room
+            out = Out(self._count, xp.empty(room, np.int32), xp.empty(room, np.int32), xp.empty(room, np.float32))
             self._count[:] = 0
-            run(self._count, self._room, *out)
+            run(room, out)
             found = int(self._count[0])
-            if found <= self._room:
-                i, j, score = (side[:found] for side in out)
-                return Found(
-                    i.astype(np.int64), j.astype(np.int64), score.astype(np.float64), slack, floor_row, floor_column
-                )
+            if found <= room:
+                i, j, score = out.i[:found].astype(np.int64), out.j[:found].astype(np.int64), out.score[:found]
+                floors = (x if x is None else x.astype(np.float64) for x in sides[-2:])
+                return Found(i, j, score.astype(np.float64), slack, *floors)
+            if found > self._most:
+                return None
             self._room = found
 
     def scores(self, screen: Screen, i: Array, j: Array) -> Array:
@@ -246,51 +206,3 @@ class Device:
         if items:
             args = tuple(self.xp.ascontiguousarray(arg) if getattr(arg, "ndim", 0) else arg for arg in args)
             self.runtime.launch("graph", kernel, (-(-items // THREADS),), (THREADS,), *args)
-
-
-@lru_cache(1)
-def _cupy() -> Runtime:
-    return _Cupy()
-
-
-class _Cupy:
-    def __init__(self) -> None:
-        import cupy
-
-        self.xp = cupy
-        self._modules: dict[str, Any] = {}
-        self._kernels: dict[str, Any] = {}
-        self._one, self._zero = np.float32(1).reshape(1), np.float32(0).reshape(1)
-
-    def launch(self, file: str, kernel: str, grid: tuple[int, ...], block: tuple[int, ...], *args: Any) -> None:
-        if kernel not in self._kernels:
-            if file not in self._modules:
-                self._modules[file] = self.xp.RawModule(code=source(file), options=OPTIONS)
-            self._kernels[kernel] = self._modules[file].get_function(kernel)
-        self._kernels[kernel](grid, block, args)
-
-    def product(self, left: Array, right: Array, out: Array) -> None:
-        """out (h, w), rows out.strides[0] apart, = left (h, d) @ right (w, d).T, sums in float32."""
-        from cupy.cuda import device, runtime
-        from cupy_backends.cuda.libs import cublas
-
-        (height, depth), width = left.shape, len(right)
-        if not depth:
-            out[:] = 0
-            return
-        half, handle = runtime.CUDA_R_16F, device.get_cublas_handle()
-        # Partial sums of a product that is split along its depth must not be rounded to half precision; see
-        # cublasMath_t in the cuBLAS documentation.
-        cublas.setMathMode(handle, 16)  # CUBLAS_MATH_DISALLOW_REDUCED_PRECISION_REDUCTION
-        # Column by column, cuBLAS sees the transposes of all three.
-        cublas.gemmEx(
-            handle, cublas.CUBLAS_OP_T, cublas.CUBLAS_OP_N, width, height, depth,
-            self._one.ctypes.data, right.data.ptr, half, depth, left.data.ptr, half, depth,
-            self._zero.ctypes.data, out.data.ptr, half, out.strides[0] // 2,
-            cublas.CUBLAS_COMPUTE_32F, cublas.CUBLAS_GEMM_DEFAULT_TENSOR_OP,
-        )  # fmt: skip
-        cublas.setMathMode(handle, cublas.CUBLAS_DEFAULT_MATH)
-
-    def free_memory(self) -> int:
-        pool = self.xp.get_default_memory_pool()
-        return int(self.xp.cuda.runtime.memGetInfo()[0] + pool.free_bytes())

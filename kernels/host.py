@@ -10,7 +10,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from kernels import exact
-from kernels.engine import Found, Lows, Part
+from kernels.engine import Found, Lows, Part, sift
 from kernels.exact import Array, Index
 from kernels.screen import Screen
 
@@ -62,6 +62,9 @@ class Host:
         if part.once or len(found.i) <= DENSE * tile.size:
             return found
         return self._select(part, lows, *part.again())
+
+    def sift(self, part: Part, lows: Lows) -> tuple[Found, list[Part]] | None:
+        return sift(self, part, lows)
 
     def _buffer(self, shape: tuple[int, int]) -> NDArray[np.float32]:
         size = shape[0] * shape[1]

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from kernels import screen
 from kernels.dispatch import engine_of
-from kernels.engine import Engine, Lows, Part
+from kernels.engine import Engine, Lows, Part, scans
 from kernels.exact import Array, Index, Space, space, to_host
 from kernels.screen import Frame, Screen
 
@@ -56,11 +56,10 @@ class Tiles(NamedTuple):
                     other: slice | Array = slice(columns.start + across.start, columns.start + across.stop)
                 else:
                     other = xp.asarray(columns[across])
-                part = Part(self.space, self.frame, self.screen, self.order, own, other, False, False)
-                found = self.engine.scan(part, Lows(np.inf, 1, floors[0][down], floors[1][across]))
-                if len(found.i):
-                    far = -self.engine.closeness(self.space, self.order[own][found.i], self.order[other][found.j])
-                    i, j, far = (to_host(side) for side in (found.i, found.j, far))
-                    i, j = i + top, j + left
+                whole = Part(self.space, self.frame, self.screen, self.order, own, other, False, False)
+                for part, found in scans(self.engine, whole, Lows(np.inf, 1, floors[0][down], floors[1][across])):
+                    pair = self.order[part.rows][found.i], self.order[part.columns][found.j]
+                    far = to_host(-self.engine.closeness(self.space, *pair))
+                    i, j = to_host(found.i) + top + part.place[0], to_host(found.j) + left + part.place[1]
                     near = far <= np.maximum(row_bound[i], column_bound[j])
                     yield i[near], j[near], far[near]

@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from kernels import locality, screen
-from kernels.engine import Engine, Lows, Part
+from kernels.engine import Engine, Lows, Part, halves, scans
 from kernels.exact import Array, Space, to_host
 from kernels.screen import Frame, Screen
 
@@ -99,10 +99,11 @@ class Walk:
             return
         for rows, columns in self._tiles():
             triangle = self.space.split is None and columns.start < rows.stop
-            if self.short is None or self._unfilled(rows, columns):
-                yield self._scan(self.full, rows, columns, triangle)
-            else:
-                yield from self._by_prefix(self.short, rows, columns, triangle)
+            coarse = self.short is not None and not self._unfilled(rows, columns)
+            screen = self.short if coarse else self.full
+            once = coarse or self.frame.counted
+            part = Part(self.space, self.frame, screen, self.order, rows, columns, triangle, once)
+            yield from (self._sift if coarse else self._scan)(part)
 
     def _tiles(self) -> Iterable[tuple[slice, slice]]:
         if self.short is None:
@@ -122,49 +123,36 @@ class Walk:
         floors = self.floor[self.order[rows]], self.floor[self.order[columns]]
         return bool(self.k) and min(float(floor.min()) for floor in floors) == -np.inf
 
-    def _scan(self, of: Screen, rows: slice, columns: slice | Array, triangle: bool) -> Hits:
-        found = self.engine.scan(self._part(of, rows, columns, triangle), self._lows(rows, columns))
-        own, other = self.order[rows], self.order[columns]
-        if self.k:
-            self.floor[own] = self.engine.xp.maximum(self.floor[own], found.floor_row)
-            self.floor[other] = self.engine.xp.maximum(self.floor[other], found.floor_column)
-        return self._hits(own[found.i], other[found.j], found.score, found.slack)
+    def _scan(self, part: Part) -> Iterator[Hits]:
+        for each, found in scans(self.engine, part, self._lows(part)):
+            own, other = self.order[each.rows], self.order[each.columns]
+            if self.k:
+                self.floor[own] = self.engine.xp.maximum(self.floor[own], found.floor_row)
+                self.floor[other] = self.engine.xp.maximum(self.floor[other], found.floor_column)
+            yield self._hits(own[found.i], other[found.j], found.score, found.slack)
+
+    def _sift(self, part: Part) -> Iterator[Hits]:
+        lows = self._lows(part)
+        sifted = self.engine.sift(part, lows)
+        if sifted is None:
+            for half, _ in halves(part, lows):
+                yield from self._sift(half)
+            return
+        alone, crowded = sifted
+        yield self._singly(part.rows.start + alone.i, part.columns.start + alone.j)
+        for each in crowded:
+            yield from self._scan(each._replace(screen=self.full, once=self.frame.counted))
 
     def _hits(self, i: Array, j: Array, score: Array, slack: float) -> Hits:
         xp = self.engine.xp
         return Hits(xp.minimum(i, j), xp.maximum(i, j), score, slack)
 
-    def _part(self, of: Screen, rows: slice, columns: slice | Array, triangle: bool) -> Part:
-        once = of is self.short or self.frame.counted
-        return Part(self.space, self.frame, of, self.order, rows, columns, triangle, once)
-
-    def _lows(self, rows: slice, columns: slice | Array) -> Lows:
-        own, other = self.order[rows], self.order[columns]
+    def _lows(self, part: Part) -> Lows:
+        own, other = self.order[part.rows], self.order[part.columns]
         pairs: list[Array] = [self.floor[own], self.floor[other]] if self.k else [None, None]
         for values in (self.groups, self.caps):
             pairs += [None, None] if values is None else [values[own], values[other]]
         return Lows(self.low, self.k, *pairs)
-
-    def _by_prefix(self, short: Screen, rows: slice, columns: slice, triangle: bool) -> Iterator[Hits]:
-        engine, block = self.engine, self.engine.block
-        xp = engine.xp
-        left = engine.scan(self._part(short, rows, columns, triangle), self._lows(rows, columns))
-        if not len(left.i):
-            return
-        across = -(-(columns.stop - columns.start) // block)
-        cell = left.i // block * across + left.j // block
-        down = -(-(rows.stop - rows.start) // block)
-        count = xp.bincount(cell, minlength=down * across)
-        heavy = count > block * block / engine.gather
-        alone = ~heavy[cell]
-        yield self._singly(rows.start + left.i[alone], columns.start + left.j[alone])
-        whole = heavy.reshape(down, across)
-        for at in np.flatnonzero(to_host(whole.any(axis=1))):
-            top = rows.start + int(at) * block
-            lefts = columns.start + xp.flatnonzero(whole[at]) * block
-            positions = (lefts[:, None] + xp.arange(block)).ravel()
-            positions = positions[positions < columns.stop]
-            yield self._scan(self.full, slice(top, min(top + block, rows.stop)), positions, triangle)
 
     def _singly(self, i: Array, j: Array) -> Hits:
         """Pairs of positions that are not worth a product, screened one by one."""

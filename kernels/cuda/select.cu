@@ -9,7 +9,7 @@ struct Part {
   int first;                       // number of the part's first column
   int triangle;                    // only pairs whose column has the greater number
   const float *offset_row, *offset_column;
-  const long long *group_row, *group_column;
+  const int *group_row, *group_column;
   const float *cap_row, *cap_column;
 };
 
@@ -29,8 +29,8 @@ struct alignas(16) Eight {
 
 #define PART                                                                                                         \
   const half_bits *tile, long long stride, int height, int width, int row, int column, const long long *numbers,     \
-      int first, int triangle, const float *offset_row, const float *offset_column, const long long *group_row,      \
-      const long long *group_column, const float *cap_row, const float *cap_column
+      int first, int triangle, const float *offset_row, const float *offset_column, const int *group_row,      \
+      const int *group_column, const float *cap_row, const float *cap_column
 #define THE_PART                                                                                                     \
   Part { tile, stride, height, width, row, column, numbers, first, triangle, offset_row, offset_column, group_row,   \
          group_column, cap_row, cap_column }

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 import kernels
-from kernels import device, host
+from kernels import device, host, tiled
+from kernels.runtime import FILES, OPTIONS, source
 from tests.kernels import brute, checks
 from tests.kernels.cuda_cpu import Shim
 
@@ -19,6 +20,8 @@ def shim(monkeypatch):
     """NumPy arrays go through the engine of the GPU."""
     runtime = Shim()
     monkeypatch.setattr(host, "Host", lambda: device.Device(runtime))
+    monkeypatch.setattr(tiled, "HEIGHT", 128)
+    monkeypatch.setattr(tiled, "WIDTH", 64)
     monkeypatch.setattr(device, "HEIGHT", 128)
     monkeypatch.setattr(device, "WIDTH", 64)
     monkeypatch.setattr(device.Device, "block", 16)
@@ -57,7 +60,7 @@ def on(request, monkeypatch):
 
 
 @pytest.mark.parametrize("architecture", ["sm_80", "sm_90"])
-@pytest.mark.parametrize("file", device.FILES)
+@pytest.mark.parametrize("file", FILES)
 def test_the_kernels_compile(file, architecture):
     """By NVRTC, which is what CuPy compiles with."""
     import nvidia.cu13
@@ -66,8 +69,8 @@ def test_the_kernels_compile(file, architecture):
     for part in ("libnvrtc-builtins.so.13.0", "libnvrtc.so.13"):  # the second looks for the first by its name
         library = ctypes.CDLL(str(folder / part), mode=ctypes.RTLD_GLOBAL)
     program, size = ctypes.c_void_p(), ctypes.c_size_t()
-    assert library.nvrtcCreateProgram(ctypes.byref(program), device.source(file).encode(), b"k.cu", 0, None, None) == 0
-    options = [f"--gpu-architecture={architecture}".encode(), *(option.encode() for option in device.OPTIONS)]
+    assert library.nvrtcCreateProgram(ctypes.byref(program), source(file).encode(), b"k.cu", 0, None, None) == 0
+    options = [f"--gpu-architecture={architecture}".encode(), *(option.encode() for option in OPTIONS)]
     failed = library.nvrtcCompileProgram(program, len(options), (ctypes.c_char_p * len(options))(*options))
     library.nvrtcGetProgramLogSize(program, ctypes.byref(size))
     log = ctypes.create_string_buffer(size.value)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kernels import device
+from kernels.runtime import source
 
 HERE = Path(__file__).parent
 FLAGS = ("-std=c++17", "-O2", "-ffp-contract=off", "-fPIC", "-pthread", "-mtls-dialect=gnu2", "-Wno-unknown-pragmas")
@@ -18,7 +18,7 @@ FLAGS = ("-std=c++17", "-O2", "-ffp-contract=off", "-fPIC", "-pthread", "-mtls-d
 
 @cache
 def library(file: str) -> ctypes.CDLL:
-    body = f'#include "{HERE / "shim.h"}"\n{device.source(file)}'
+    body = f'#include "{HERE / "shim.h"}"\n{source(file)}'
     compiler = ("g++", "-x", "c++", *FLAGS)
     seen = subprocess.run([*compiler, "-E", "-"], input=body, text=True, capture_output=True, check=True).stdout
     names = re.findall(r'extern\s+"C"\s+void\s+(\w+)\s*\(', seen)
@@ -34,12 +34,12 @@ def library(file: str) -> ctypes.CDLL:
 
 
 class Shim:
-    """A runtime for kernels.device.Device."""
+    """A runtime for kernels.device.Device. fused: a kernels.fused.Fused that Triton interprets, or None."""
 
     xp = np
 
-    def __init__(self, memory: int = 2**30) -> None:
-        self.memory, self.launched = memory, []
+    def __init__(self, memory: int = 2**30, fused=None) -> None:
+        self.memory, self.fused, self.launched = memory, fused, []
 
     def launch(self, file, kernel, grid, block, *args) -> None:
         self.launched.append(kernel)

@@ -1,0 +1,251 @@
+"""The pairs of a part in one kernel: product, threshold and compaction of a tile stay in the registers of the GPU.
+
+Programs, as many as the GPU runs at once, share the tiles of the part; tiles near each other are computed at the same
+time, so that their rows come from the L2 cache. A tile none of whose scores reaches what it must, which is nearly every
+one, costs its product and one maximum for each score. Of any other, the pairs are written out a few columns at a time:
+the places of all columns would not fit into registers beside the scores. The count goes on when the room is full, so
+that the caller knows how much is needed.
+
+Written in Triton (Tillet, Kung and Cox, "Triton: an intermediate language and compiler for tiled neural network
+computations", 2019). Rows come through tensor descriptors: the copy engine of an sm_90 GPU, pointers before it.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import triton
+import triton.language as tl
+from triton.tools.tensor_descriptor import TensorDescriptor
+
+from kernels.engine import Part
+from kernels.exact import Array
+from kernels.runtime import Out, Sides
+
+
+class Shape(NamedTuple):
+    """Of a tile, and of how it is computed."""
+
+    rows: int
+    columns: int
+    depth: int  # of the products added at a time
+    area: int  # rows and columns of a square of tiles that are computed one after the other
+    chunk: int  # columns whose pairs are written out at a time
+    warps: int
+    stages: int  # loads under way
+
+
+class Shapes(NamedTuple):
+    """Which tile for which part."""
+
+    deep: Shape
+    shallow: Shape  # two programs share a multiprocessor: one looks at a tile while the other computes
+    laden: Shape  # with more warps, there are registers for what else counts
+    pointers: bool  # no copy engine
+
+
+# Up to this depth a part counts as shallow.
+SHALLOW = 128
+# What an H100 has room for in the shared memory of a block, in bytes, and the tiles that need it; and the others.
+LARGE = 200_000
+HOPPER = Shapes(
+    Shape(128, 256, 64, 1024, 8, 8, 4), Shape(128, 128, 64, 1024, 8, 4, 3), Shape(128, 128, 64, 1024, 8, 8, 4), False
+)
+AMPERE = Shapes(Shape(128, 128, 32, 1024, 8, 4, 4), Shape(128, 128, 32, 1024, 8, 4, 4), Shape(128, 128, 32, 1024, 8, 8, 4), True)
+
+
+class Fused:
+    """xp: of the arrays. tensor: gives one to Triton. multiprocessors: of the GPU."""
+
+    def __init__(self, xp: Any, tensor: Callable[[Array], Any], multiprocessors: int, shapes: Shapes) -> None:
+        self.xp, self.tensor, self.multiprocessors, self.shapes = xp, tensor, multiprocessors, shapes
+
+    def cells(self, part: Part) -> tuple[int, int]:
+        """How many cells there are down and across a part: tiles of the shallow shape."""
+        rows, columns = self.shapes.shallow[:2]
+        return -(-part.height // rows), -(-part.width // columns)
+
+    def select(
+        self,
+        part: Part,
+        sides: Sides,
+        low: float,
+        slack: float,
+        room: int,
+        out: Out,
+        crowds: Array | None = None,
+        most: int = 0,
+    ) -> None:
+        """Queues the search for the pairs whose score, off by `slack`, may reach `low` or the floor of their row or
+        column.
+
+        room: how many pairs `out` holds; out.count goes on. crowds: (down, across) int32, zeros, takes how many pairs
+        each cell has; of cells with more than `most`, none is written out.
+        """
+        low = float(np.nextafter(np.float32(low - slack), np.float32(-np.inf)))
+        if sides.floor_row is not None:
+            floors = (self.xp.nextafter(floor - np.float32(slack), np.float32(-np.inf)) for floor in sides[-2:])
+            sides = Sides(*sides[:-2], *floors)
+        left, right, start = part.screen.left, part.screen.right, 0
+        if isinstance(part.columns, slice):
+            start = part.columns.start
+        else:
+            right = right[part.columns]
+        shape = self._shape(part, sides, crowds is not None)
+        folded = part.triangle and start == part.rows.start and part.height == part.width
+        down, across = (-(-size // shape.area) for size in (part.height, part.width))
+        tiles = (down * (down + 1) // 2 if folded else down * across) * shape.area**2 // (shape.rows * shape.columns)
+        if part.cells is not None:
+            tiles = len(part.cells)
+        operands = [self.tensor(left), self.tensor(right)]
+        if not self.shapes.pointers:
+            blocks = [shape.rows, shape.depth], [shape.columns, shape.depth]
+            operands = [TensorDescriptor.from_tensor(x, block) for x, block in zip(operands, blocks, strict=True)]
+        unused = self.tensor(out.count)
+        programs = self.multiprocessors * (8 // shape.warps)
+        _select[(max(1, min(programs, tiles)),)](
+            *operands,
+            *(unused if each is None else self.tensor(each) for each in (*sides, part.cells, crowds)),
+            *(self.tensor(each) for each in out),
+            tiles, -(-left.shape[1] // shape.depth), part.rows.start, start, part.height, part.width,
+            start - part.rows.start if part.triangle else 2**30, low, most, room,
+            ROWS=shape.rows, COLUMNS=shape.columns, DEPTH=shape.depth, AREA=shape.area,
+            HALVINGS=(shape.columns // shape.chunk).bit_length() - 1, POINTERS=self.shapes.pointers, FOLDED=folded,
+            CELLS=part.cells is not None, CROWDS=crowds is not None, OFFSETS=sides.offset_row is not None,
+            GROUPS=sides.group_row is not None, CAPS=sides.cap_row is not None, FLOORS=sides.floor_row is not None,
+            num_warps=shape.warps, num_stages=shape.stages,
+        )  # fmt: skip
+
+    def _shape(self, part: Part, sides: Sides, sifting: bool) -> Shape:
+        if sides.group_row is not None or sides.cap_row is not None:
+            return self.shapes.laden
+        if part.screen.left.shape[1] > SHALLOW and part.cells is None and not sifting:
+            return self.shapes.deep
+        return self.shapes.shallow if all(side is None for side in sides) else self.shapes.laden
+
+
+@triton.jit
+def _margins(
+    score, i, j, height, width, low, group_row, group_column, floor_row, floor_column, GROUPS: tl.constexpr,
+    FLOORS: tl.constexpr,
+):  # fmt: skip
+    """By how much the scores of rows i and columns j reach what they must."""
+    margin = score
+    if FLOORS:
+        row = tl.load(floor_row + i, mask=i < height, other=float("inf"))
+        column = tl.load(floor_column + j, mask=j < width, other=float("inf"))
+        margin -= tl.minimum(tl.minimum(row[:, None], column[None, :]), low)
+    else:
+        margin -= low
+    if GROUPS:
+        row = tl.load(group_row + i, mask=i < height, other=-1)
+        column = tl.load(group_column + j, mask=j < width, other=-1)
+        margin = tl.where(row[:, None] == column[None, :], float("-inf"), margin)
+    return margin
+
+
+@triton.jit
+def _hits(
+    score, i, j, height, width, shift, low, group_row, group_column, floor_row, floor_column, GROUPS: tl.constexpr,
+    FLOORS: tl.constexpr,
+):  # fmt: skip
+    """Which of them count."""
+    margin = _margins(score, i, j, height, width, low, group_row, group_column, floor_row, floor_column, GROUPS, FLOORS)
+    return (margin >= 0) & (i < height)[:, None] & (j < width)[None, :] & (i[:, None] < j[None, :] + shift)
+
+
+# For numbers that are 1, or multiples of 16, Triton would compile each time.
+NUMBERS = ("tiles", "steps", "top", "start", "height", "width", "shift", "low", "most", "room")
+
+
+@triton.jit(do_not_specialize=NUMBERS)
+def _select(
+    left, right, offset_row, offset_column, group_row, group_column, cap_row, cap_column, floor_row, floor_column,
+    cells, crowds, count, out_i, out_j, out_score, tiles, steps, top, start, height, width, shift, low, most, room,
+    ROWS: tl.constexpr, COLUMNS: tl.constexpr, DEPTH: tl.constexpr, AREA: tl.constexpr, HALVINGS: tl.constexpr,
+    FOLDED: tl.constexpr, CELLS: tl.constexpr, CROWDS: tl.constexpr, OFFSETS: tl.constexpr, GROUPS: tl.constexpr,
+    CAPS: tl.constexpr, FLOORS: tl.constexpr, POINTERS: tl.constexpr,
+):  # fmt: skip
+    DOWN: tl.constexpr = AREA // ROWS
+    ACROSS: tl.constexpr = AREA // COLUMNS
+    SOME: tl.constexpr = COLUMNS >> HALVINGS
+    across = tl.cdiv(width, COLUMNS)
+    areas = tl.cdiv(width, AREA)
+    for t in range(tl.program_id(0), tiles, tl.num_programs(0)):
+        if CELLS:
+            cell = tl.load(cells + t)
+            ti = cell // across
+            tj = cell % across
+        else:
+            area = t // (DOWN * ACROSS)
+            inside = t % (DOWN * ACROSS)
+            if FOLDED:
+                # Row r of the triangle and the r-th row from its end fill one row of areas + 1.
+                row = area // (areas + 1)
+                column = area % (areas + 1)
+                behind = column >= areas - row
+                ai = tl.where(behind, areas - 1 - row, row)
+                aj = tl.where(behind, column - 1, row + column)
+            else:
+                ai = area // areas
+                aj = area % areas
+            ti = ai * DOWN + inside % DOWN
+            tj = aj * ACROSS + inside // DOWN
+        score = tl.zeros((ROWS, COLUMNS), tl.float32)
+        i = ti * ROWS + tl.arange(0, ROWS)
+        j = tj * COLUMNS + tl.arange(0, COLUMNS)
+        if POINTERS:
+            k = tl.arange(0, DEPTH)
+            x_at = left + (top + tl.minimum(i, height - 1)).to(tl.int64)[:, None] * (steps * DEPTH) + k[None, :]
+            y_at = right + (start + tl.minimum(j, width - 1)).to(tl.int64)[None, :] * (steps * DEPTH) + k[:, None]
+            for step in range(steps):
+                score = tl.dot(tl.load(x_at + step * DEPTH), tl.load(y_at + step * DEPTH), score)
+        else:
+            for step in range(steps):
+                x = left.load([top + ti * ROWS, step * DEPTH])
+                y = right.load([start + tj * COLUMNS, step * DEPTH])
+                score = tl.dot(x, y.T, score)
+        if OFFSETS:
+            row = tl.load(offset_row + i, mask=i < height, other=0.0)
+            column = tl.load(offset_column + j, mask=j < width, other=0.0)
+            score += row[:, None] + column[None, :]
+        if CAPS:
+            row = tl.load(cap_row + i, mask=i < height, other=0.0)
+            column = tl.load(cap_column + j, mask=j < width, other=0.0)
+            score = tl.minimum(score, tl.minimum(row[:, None], column[None, :]))
+        if GROUPS or FLOORS:
+            margin = _margins(
+                score, i, j, height, width, low, group_row, group_column, floor_row, floor_column, GROUPS, FLOORS
+            )
+            reached = tl.max(tl.max(margin, axis=1), axis=0) >= 0
+        else:
+            reached = tl.max(tl.max(score, axis=1), axis=0) >= low
+        if reached:
+            few = True
+            if CROWDS:
+                hit = _hits(
+                    score, i, j, height, width, shift, low, group_row, group_column, floor_row, floor_column, GROUPS,
+                    FLOORS,
+                )  # fmt: skip
+                found = tl.sum(tl.sum(hit.to(tl.int32), axis=1), axis=0)
+                tl.store(crowds + ti * across + tj, found, mask=found > 0)
+                few = found <= most
+            if few:
+                for chunk in tl.static_range(2**HALVINGS):
+                    some = score
+                    for level in tl.static_range(HALVINGS):
+                        both = tl.permute(tl.reshape(some, (ROWS, 2, COLUMNS >> (level + 1))), (0, 2, 1))
+                        first, second = tl.split(both)
+                        some = first if (chunk >> (HALVINGS - 1 - level)) % 2 == 0 else second
+                    own = tj * COLUMNS + chunk * SOME + tl.arange(0, SOME)
+                    one = _hits(
+                        some, i, own, height, width, shift, low, group_row, group_column, floor_row, floor_column,
+                        GROUPS, FLOORS,
+                    )  # fmt: skip
+                    place = tl.atomic_add(
+                        count + tl.zeros((ROWS, SOME), tl.int32), one.to(tl.int64), mask=one, sem="relaxed"
+                    )
+                    one = one & (place < room)
+                    tl.store(out_i + place, tl.broadcast_to(i[:, None], (ROWS, SOME)), mask=one)
+                    tl.store(out_j + place, tl.broadcast_to(own[None, :], (ROWS, SOME)), mask=one)
+                    tl.store(out_score + place, some, mask=one)
