@@ -172,13 +172,14 @@ class Device:
             self._room = found
 
     def scores(self, screen: Screen, i: Array, j: Array) -> Array:
-        out = self.xp.empty(len(i))
-        step = max(1, CHUNK // max(screen.left.shape[1], 1))
-        for at in range(0, len(i), step):
-            part = slice(at, at + step)
-            one, two = screen.left[i[part]].astype(np.float32), screen.right[j[part]].astype(np.float32)
-            out[part] = (one * two).sum(axis=1)
-        return out if screen.offset is None else out + screen.offset[i] + screen.offset[j]
+        xp, out = self.xp, self.xp.zeros(len(i), np.float32)
+        if len(i) and screen.left.shape[1]:
+            depth, pairs = np.int64(screen.left.shape[1]), np.int64(len(i))
+            grid, numbers = (-(-len(i) // (THREADS // 32)),), (xp.ascontiguousarray(x, np.int64) for x in (i, j))
+            operands = screen.left, screen.right, depth, *numbers, pairs, out
+            self.runtime.launch("exact", "products", grid, (THREADS,), *operands)
+        score = out.astype(np.float64)
+        return score if screen.offset is None else score + screen.offset[i] + screen.offset[j]
 
     def tally(self, counts: Array, weights: Array, i: Array, j: Array) -> None:
         self._each("tally", len(i), counts.view(np.uint64), weights, i, j, np.int64(len(i)))

@@ -42,3 +42,21 @@ __device__ __forceinline__ void sums(const T* rows, long long depth, const long 
 SUMS(sums_half, half_bits)
 SUMS(sums_float, float)
 SUMS(sums_double, double)
+
+// Products of pairs of rows of a screen, in float32 and in no set order. One warp a pair; rows of whole eights.
+extern "C" __global__ void products(const half_bits* left, const half_bits* right, long long depth, const long long* i,
+                                    const long long* j, long long pairs, float* out) {
+  const int lane = threadIdx.x & 31;
+  const long long pair = (blockIdx.x * (long long)blockDim.x + threadIdx.x) >> 5;
+  if (pair >= pairs) return;  // whole warps leave
+  const half_bits *x = left + i[pair] * depth, *y = right + j[pair] * depth;
+  float total = 0;
+  for (long long at = lane * 8; at < depth; at += 256) {
+    const Eight a = *(const Eight*)(x + at), b = *(const Eight*)(y + at);
+#pragma unroll
+    for (int e = 0; e < 8; e++) total += to_float(a.value[e]) * to_float(b.value[e]);
+  }
+#pragma unroll
+  for (int off = 16; off; off /= 2) total += __shfl_xor_sync(~0u, total, off);
+  if (lane == 0) out[pair] = total;
+}

@@ -27,3 +27,8 @@ __device__ __forceinline__ half_bits from_count(int count) {
   const int fraction = exponent <= 10 ? count << (10 - exponent) : count >> (exponent - 10);
   return (half_bits)((exponent + 15) << 10 | (fraction & 1023));
 }
+
+// As they are loaded, from an address that is a multiple of 16 bytes.
+struct alignas(16) Eight {
+  half_bits value[8];
+};

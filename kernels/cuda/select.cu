@@ -23,10 +23,6 @@ __device__ __forceinline__ float score_of(const Part& p, float product, int i, i
   return product;
 }
 
-struct alignas(16) Eight {
-  half_bits value[8];
-};
-
 #define PART                                                                                                         \
   const half_bits *tile, long long stride, int height, int width, int row, int column, const long long *numbers,     \
       int first, int triangle, const float *offset_row, const float *offset_column, const int *group_row,      \
