@@ -36,6 +36,7 @@ class Device:
     multiple = 8  # columns of operands, for the tensor cores
     block = 1024
     gather = 400
+    whole = False
     _half = HALF
     overhead = 128
 
@@ -48,6 +49,7 @@ class Device:
         if self.fused:
             self.tile, self.block = (FUSED, FUSED), self.fused.shapes.shallow.rows
             self.multiple, self._half = self.fused.shapes.deep.depth, 0.0
+            self.overhead, self.whole = 40, True
         self._room = 2**20
         self._count = self.xp.zeros(1, np.int64)
 
@@ -117,6 +119,9 @@ class Device:
     def sift(self, part: Part, lows: Lows) -> tuple[Found, list[Part]] | None:
         if self.fused is None:
             return sift(self, part, lows)
+        if part.screen.unit:  # few are left, wherever they are
+            found = self.scan(part, lows)
+            return found if found is None else (found, [])
         fused, sides, slack = self.fused, self._sides(part, lows), part.screen.slack * 1.001 + 1e-6
         crowds, most = self.xp.zeros(fused.cells(part), np.int32), self.block**2 // self.gather
 

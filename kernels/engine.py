@@ -101,6 +101,7 @@ class Engine(Protocol):
     bits_directly: int
     most_counted: int
     multiple: int
+    whole: bool  # whether it screens in whole numbers too
     block: int
     gather: int
     overhead: int

@@ -28,7 +28,7 @@ class Shape(NamedTuple):
 
     rows: int
     columns: int
-    depth: int  # of the products added at a time
+    depth: int  # halves of a row that are multiplied at a time, or twice as many whole numbers of 8 bits
     area: int  # rows and columns of a square of tiles that are computed one after the other
     chunk: int  # columns whose pairs are written out at a time
     warps: int
@@ -51,7 +51,9 @@ LARGE = 200_000
 HOPPER = Shapes(
     Shape(128, 256, 64, 1024, 8, 8, 4), Shape(128, 128, 64, 1024, 8, 4, 3), Shape(128, 128, 64, 1024, 8, 8, 4), False
 )
-AMPERE = Shapes(Shape(128, 128, 32, 1024, 8, 4, 4), Shape(128, 128, 32, 1024, 8, 4, 4), Shape(128, 128, 32, 1024, 8, 8, 4), True)
+AMPERE = Shapes(
+    Shape(128, 128, 32, 1024, 8, 4, 4), Shape(128, 128, 32, 1024, 8, 4, 4), Shape(128, 128, 32, 1024, 8, 8, 4), True
+)
 
 
 class Fused:
@@ -82,7 +84,11 @@ class Fused:
         room: how many pairs `out` holds; out.count goes on. crowds: (down, across) int32, zeros, takes how many pairs
         each cell has; of cells with more than `most`, none is written out.
         """
-        low = float(np.nextafter(np.float32(low - slack), np.float32(-np.inf)))
+        unit, least = part.screen.unit, low - slack
+        if unit:
+            low = int(np.clip(np.floor((least - part.frame.itself) / unit) - 1, -(2**31), 2**31 - 1))
+        else:
+            low = float(np.nextafter(np.float32(least), np.float32(-np.inf)))
         if sides.floor_row is not None:
             floors = (self.xp.nextafter(floor - np.float32(slack), np.float32(-np.inf)) for floor in sides[-2:])
             sides = Sides(*sides[:-2], *floors)
@@ -93,13 +99,14 @@ class Fused:
             right = right[part.columns]
         shape = self._shape(part, sides, crowds is not None)
         folded = part.triangle and start == part.rows.start and part.height == part.width
+        depth = shape.depth * 2 // left.dtype.itemsize
         down, across = (-(-size // shape.area) for size in (part.height, part.width))
         tiles = (down * (down + 1) // 2 if folded else down * across) * shape.area**2 // (shape.rows * shape.columns)
         if part.cells is not None:
             tiles = len(part.cells)
         operands = [self.tensor(left), self.tensor(right)]
         if not self.shapes.pointers:
-            blocks = [shape.rows, shape.depth], [shape.columns, shape.depth]
+            blocks = [shape.rows, depth], [shape.columns, depth]
             operands = [TensorDescriptor.from_tensor(x, block) for x, block in zip(operands, blocks, strict=True)]
         unused = self.tensor(out.count)
         programs = self.multiprocessors * (8 // shape.warps)
@@ -107,12 +114,13 @@ class Fused:
             *operands,
             *(unused if each is None else self.tensor(each) for each in (*sides, part.cells, crowds)),
             *(self.tensor(each) for each in out),
-            tiles, -(-left.shape[1] // shape.depth), part.rows.start, start, part.height, part.width,
+            tiles, -(-left.shape[1] // depth), part.rows.start, start, part.height, part.width,
             start - part.rows.start if part.triangle else 2**30, low, most, room,
-            ROWS=shape.rows, COLUMNS=shape.columns, DEPTH=shape.depth, AREA=shape.area,
-            HALVINGS=(shape.columns // shape.chunk).bit_length() - 1, POINTERS=self.shapes.pointers, FOLDED=folded,
-            CELLS=part.cells is not None, CROWDS=crowds is not None, OFFSETS=sides.offset_row is not None,
-            GROUPS=sides.group_row is not None, CAPS=sides.cap_row is not None, FLOORS=sides.floor_row is not None,
+            ROWS=shape.rows, COLUMNS=shape.columns, DEPTH=depth, AREA=shape.area,
+            HALVINGS=(shape.columns // shape.chunk).bit_length() - 1, POINTERS=self.shapes.pointers, WHOLE=bool(unit),
+            FOLDED=folded, CELLS=part.cells is not None, CROWDS=crowds is not None,
+            OFFSETS=sides.offset_row is not None, GROUPS=sides.group_row is not None,
+            CAPS=sides.cap_row is not None, FLOORS=sides.floor_row is not None,
             num_warps=shape.warps, num_stages=shape.stages,
         )  # fmt: skip
 
@@ -164,7 +172,7 @@ def _select(
     cells, crowds, count, out_i, out_j, out_score, tiles, steps, top, start, height, width, shift, low, most, room,
     ROWS: tl.constexpr, COLUMNS: tl.constexpr, DEPTH: tl.constexpr, AREA: tl.constexpr, HALVINGS: tl.constexpr,
     FOLDED: tl.constexpr, CELLS: tl.constexpr, CROWDS: tl.constexpr, OFFSETS: tl.constexpr, GROUPS: tl.constexpr,
-    CAPS: tl.constexpr, FLOORS: tl.constexpr, POINTERS: tl.constexpr,
+    CAPS: tl.constexpr, FLOORS: tl.constexpr, POINTERS: tl.constexpr, WHOLE: tl.constexpr,
 ):  # fmt: skip
     DOWN: tl.constexpr = AREA // ROWS
     ACROSS: tl.constexpr = AREA // COLUMNS
@@ -191,7 +199,7 @@ def _select(
                 aj = area % areas
             ti = ai * DOWN + inside % DOWN
             tj = aj * ACROSS + inside // DOWN
-        score = tl.zeros((ROWS, COLUMNS), tl.float32)
+        score = tl.zeros((ROWS, COLUMNS), tl.int32 if WHOLE else tl.float32)
         i = ti * ROWS + tl.arange(0, ROWS)
         j = tj * COLUMNS + tl.arange(0, COLUMNS)
         if POINTERS:
@@ -199,19 +207,19 @@ def _select(
             x_at = left + (top + tl.minimum(i, height - 1)).to(tl.int64)[:, None] * (steps * DEPTH) + k[None, :]
             y_at = right + (start + tl.minimum(j, width - 1)).to(tl.int64)[None, :] * (steps * DEPTH) + k[:, None]
             for step in range(steps):
-                score = tl.dot(tl.load(x_at + step * DEPTH), tl.load(y_at + step * DEPTH), score)
+                score = tl.dot(tl.load(x_at + step * DEPTH), tl.load(y_at + step * DEPTH), score, out_dtype=score.dtype)
         else:
             for step in range(steps):
                 x = left.load([top + ti * ROWS, step * DEPTH])
                 y = right.load([start + tj * COLUMNS, step * DEPTH])
-                score = tl.dot(x, y.T, score)
+                score = tl.dot(x, y.T, score, out_dtype=score.dtype)
         if OFFSETS:
-            row = tl.load(offset_row + i, mask=i < height, other=0.0)
-            column = tl.load(offset_column + j, mask=j < width, other=0.0)
+            row = tl.load(offset_row + i, mask=i < height, other=0)
+            column = tl.load(offset_column + j, mask=j < width, other=0)
             score += row[:, None] + column[None, :]
         if CAPS:
-            row = tl.load(cap_row + i, mask=i < height, other=0.0)
-            column = tl.load(cap_column + j, mask=j < width, other=0.0)
+            row = tl.load(cap_row + i, mask=i < height, other=0)
+            column = tl.load(cap_column + j, mask=j < width, other=0)
             score = tl.minimum(score, tl.minimum(row[:, None], column[None, :]))
         if GROUPS or FLOORS:
             margin = _margins(
@@ -248,4 +256,4 @@ def _select(
                     one = one & (place < room)
                     tl.store(out_i + place, tl.broadcast_to(i[:, None], (ROWS, SOME)), mask=one)
                     tl.store(out_j + place, tl.broadcast_to(own[None, :], (ROWS, SOME)), mask=one)
-                    tl.store(out_score + place, some, mask=one)
+                    tl.store(out_score + place, some.to(tl.float32), mask=one)

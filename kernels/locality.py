@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from kernels import screen
 from kernels.engine import Engine
 from kernels.exact import Array
 from kernels.screen import CHUNK, Frame, shorten
@@ -24,6 +25,10 @@ LENGTHS = (8, 16, 32, 64)
 FEW_ROWS, FEW_COLUMNS = 8192, 32
 # Axes cost about as many products of rows as this times the square of their length.
 AXES_COST = 100
+# The share of a sample of tiles that a prefix may leave to be done in full at most.
+MOST_TILES = 0.4
+# From this depth on whole numbers of 8 bits are worth a try, at twice the rate.
+DEEP = 384
 # The share of all pairs that the longest prefix may leave open at most.
 MOST_LEFT = 0.05
 
@@ -114,9 +119,25 @@ def choose(engine: Engine, frame: Frame, order: Array, low: float, axes: Array) 
         used = len(columns) // block * block
         share = left[:, :used].reshape(-1, 64, used // block, block).mean(axis=(1, 3)) if used else left.mean()
         cost = p + 1 + engine.overhead + float(xp.minimum(share * engine.gather * frame.depth, whole).mean())
-        if cost < cheapest:
+        if cost < cheapest and float((share * engine.gather >= 1).mean()) <= MOST_TILES:
             best, cheapest = axes[:, :p], cost
     return best
+
+
+def whole_pays(engine: Engine, frame: Frame, order: Array, low: float) -> bool:
+    """Whether a screen of whole numbers saves a fifth on a sample, though what it leaves is looked at one by one."""
+    n, split = frame.space.n, frame.space.split
+    if not engine.whole or frame.counted or frame.depth < DEEP or n < FEW_ROWS:
+        return False
+    xp = engine.xp
+    start, end = (0, n) if split is None else (split, split)
+    rows, columns = order[_spread(xp, end, 64)], order[start + _spread(xp, n - start, 2 * SAMPLE)]
+    if not len(rows) or not len(columns):
+        return False
+    coarse = screen.whole(engine, frame, columns, low)
+    left = _scores(xp, frame, frame.rows(rows), frame.rows(columns)) >= low - coarse.slack
+    cost = frame.depth / 2 + engine.overhead + float(left.mean()) * engine.gather * frame.depth
+    return cost < 0.8 * (frame.depth + engine.overhead)
 
 
 def _spread(xp: Any, n: int, most: int) -> Array:

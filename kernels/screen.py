@@ -6,18 +6,26 @@ equal entries. The screen computes it from rows rounded to the engine's dtype. W
 from its rounded copy, measured in float64, a product of unit rows is off by 2 r + r^2, half a squared distance between
 rows of length 1 by 4 r + 2 r^2 (the triangle inequality), and both by the engine's bound on its own rounding.
 
+A screen of whole numbers rounds turned coordinates to multiples of one step, at most 127 of them, and computes minus
+half the squared distance of the rounded rows without an error. Rows within D of each other are within D + 2 r once
+rounded. It can rule pairs out, never in.
+
 A prefix screen scores only the first p coordinates of a rotated frame and the length of the rest: z.z' is at most, and
 |z - z'| at least, what these give (Cauchy and Schwarz). It can rule pairs out, never in.
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kernels.exact import Array, Space
 
 CHUNK = 4096
+# Columns of whole numbers that are multiplied at a time.
+WHOLE_COLUMNS = 128
 
 
 class Frame:
@@ -29,6 +37,7 @@ class Frame:
         n, d = space.rows.shape
         self.depth = 8 * d if space.metric == "hamming" else d
         self.counted = space.metric in ("hamming", "jaccard")
+        self.itself = 0.0 if self.distance else 1.0  # the score of a row with itself
         self.centre, self.radius = xp.zeros(d), 1.0
         if self.distance and n:
             for at in range(0, n, CHUNK):
@@ -67,13 +76,14 @@ class Screen(NamedTuple):
     right: Array
     offset: Array | None  # (n,) what to add to a product for each of its rows, where the operands do not hold it
     slack: float  # |score of the screen - exact score| of any pair
+    unit: float = 0.0  # of a screen of whole numbers, which can only rule pairs out: what 1 of a product is worth
 
 
 def screen(engine: Any, frame: Frame, order: Array, rows: Callable[[Any], Array], depth: int, extra: float) -> Screen:
     """The operands of the coordinates rows(ids). extra: by how much these are off already."""
     xp, n = engine.xp, len(order)
     columns = depth + (2 if frame.distance and engine.folds else 0)
-    left = xp.zeros((n, -(-columns // engine.multiple) * engine.multiple), engine.dtype)
+    left = xp.zeros((n, -(-max(columns, 1) // engine.multiple) * engine.multiple), engine.dtype)
     right = left if columns == depth else xp.zeros_like(left)
     offset = xp.zeros(n, np.float32) if frame.distance else None
     residual = 0.0
@@ -112,6 +122,37 @@ def prefix(engine: Any, frame: Frame, order: Array, axes: Array) -> Screen:
         return shorten(engine.xp, frame.rows(ids), axes)
 
     return screen(engine, frame, order, rows, axes.shape[1] + 1, 2e-6)
+
+
+def whole(engine: Any, frame: Frame, order: Array, low: float) -> Screen:
+    """A screen of whole numbers that rules out pairs whose score is below `low`."""
+    xp, n = engine.xp, len(order)
+    turn = xp.asarray(turned(frame.depth))
+    parts = [slice(at, at + CHUNK) for at in range(0, n, CHUNK)]
+    largest = max((float(abs(frame.rows(order[part]) @ turn).max()) for part in parts), default=0.0)
+    step = largest / 127 or 1.0
+    left = xp.zeros((n, -(-frame.depth // WHOLE_COLUMNS) * WHOLE_COLUMNS), np.int8)
+    offset, residual = xp.zeros(n, np.int32), 0.0
+    for part in parts:
+        z = frame.rows(order[part]) @ turn
+        rounded = xp.rint(z / step)
+        left[part, : frame.depth] = rounded
+        # Half of an odd square is rounded so that the pair seems closer.
+        offset[part] = -((rounded * rounded).sum(axis=1) // 2)
+        residual = max(residual, float(_lengths(xp, z - rounded * step).max()))
+    return Screen(left, left, offset, _beyond(frame, low, residual), step * step)
+
+
+def _beyond(frame: Frame, low: float, residual: float) -> float:
+    """By how much minus half the squared distance falls below `low` when rows that close are off by `residual`."""
+    squared = max(2 * (frame.itself - low), 0.0)
+    return ((np.sqrt(squared) + 2 * residual + 1e-9) ** 2 - squared) / 2
+
+
+@lru_cache(4)
+def turned(depth: int) -> NDArray[np.float64]:
+    """A rotation (depth, depth) that spreads what is in few coordinates over all of them."""
+    return np.linalg.qr(np.random.default_rng(0).normal(size=(depth, depth)))[0]
 
 
 def shorten(xp: Any, z: Array, axes: Array) -> Array:

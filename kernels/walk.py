@@ -90,6 +90,9 @@ class Walk:
         self.full = screen.full(engine, self.frame, self.order)
         if axes is not None:
             self.short = screen.prefix(engine, self.frame, self.order, axes)
+        elif prefix == "auto" and not k and groups is caps is None:
+            pays = locality.whole_pays(engine, self.frame, self.order, self.low)
+            self.short = screen.whole(engine, self.frame, self.order, self.low) if pays else None
 
     def score(self, closeness: Any) -> Any:
         return self.frame.score(closeness)
@@ -99,11 +102,11 @@ class Walk:
             return
         for rows, columns in self._tiles():
             triangle = self.space.split is None and columns.start < rows.stop
-            coarse = self.short is not None and not self._unfilled(rows, columns)
-            screen = self.short if coarse else self.full
-            once = coarse or self.frame.counted
-            part = Part(self.space, self.frame, screen, self.order, rows, columns, triangle, once)
-            yield from (self._sift if coarse else self._scan)(part)
+            part = Part(self.space, self.frame, self.full, self.order, rows, columns, triangle, self.frame.counted)
+            if self.short is None or self._unfilled(rows, columns):
+                yield from self._scan(part)
+            else:
+                yield from self._sift(part._replace(screen=self.short, once=True))
 
     def _tiles(self) -> Iterable[tuple[slice, slice]]:
         if self.short is None:

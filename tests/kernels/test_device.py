@@ -11,6 +11,7 @@ import kernels
 from kernels import device, host, tiled
 from kernels.runtime import FILES, OPTIONS, source
 from tests.kernels import brute, checks
+from tests.kernels import interpreted as interpreter
 from tests.kernels.cuda_cpu import Shim
 
 METRICS = ("cosine", "euclidean", "hamming", "jaccard")
@@ -26,6 +27,23 @@ def shim(monkeypatch):
     monkeypatch.setattr(device, "WIDTH", 64)
     monkeypatch.setattr(device.Device, "block", 16)
     return kernels
+
+
+def interpreted(monkeypatch):
+    """NumPy arrays go through the engine of the GPU with the fused kernel."""
+    on = shim(monkeypatch)
+    runtime = interpreter.runtime()
+    monkeypatch.setattr(host, "Host", lambda: device.Device(runtime))
+    monkeypatch.setattr(device, "FUSED", 128)
+    return on
+
+
+def gpu_tiled(monkeypatch):
+    """As `gpu`, tile by tile."""
+    on = gpu(monkeypatch)
+    made = device.cupy_runtime()
+    monkeypatch.setattr(made, "fused", None)
+    return on
 
 
 def gpu(monkeypatch):
@@ -54,7 +72,10 @@ def gpu(monkeypatch):
     return SimpleNamespace(**{name: through(getattr(kernels, name)) for name in kernels.__all__ if name[0].islower()})
 
 
-@pytest.fixture(params=[shim, pytest.param(gpu, marks=pytest.mark.gpu)])
+ON_GPU = [pytest.param(way, marks=pytest.mark.gpu) for way in (gpu, gpu_tiled)]
+
+
+@pytest.fixture(params=[shim, interpreted, *ON_GPU])
 def on(request, monkeypatch):
     return request.param(monkeypatch)
 

@@ -1,39 +1,78 @@
-"""The fused kernel: right in Triton's interpreter, and compiled for GPUs without one."""
-
-import os
+"""The fused kernel: float64 brute force on many seeds, and its ways out. test_device.py asks it everything else."""
 
 import numpy as np
 import pytest
-import torch
 
-if not torch.cuda.is_available():
-    os.environ["TRITON_INTERPRET"] = "1"  # before Triton is imported
-
-import kernels
-from kernels import device, host
-from kernels.fused import Fused, Shape, Shapes
+from kernels import device, host, locality
 from tests.kernels import brute, checks
-from tests.kernels.cuda_cpu import Shim
-
-interpreted = pytest.mark.skipif(torch.cuda.is_available(), reason="test_device.py runs the kernel on the GPU")
-SMALL = Shape(64, 64, 32, 128, 32, 4, 2)
-DEEP = Shape(64, 128, 64, 128, 64, 8, 2)
+from tests.kernels.interpreted import runtime
 
 
-@pytest.fixture(params=[False, True], ids=["descriptors", "pointers"])
-def on(request, monkeypatch):
-    """NumPy arrays go through the engine of the GPU and the interpreted kernel."""
-    fused = Fused(np, torch.from_numpy, 2, Shapes(DEEP, SMALL, SMALL, request.param))
-    runtime = Shim(fused=fused)
-    monkeypatch.setattr(host, "Host", lambda: device.Device(runtime))
-    monkeypatch.setattr(device, "FUSED", 128)
-    return kernels
+def through(monkeypatch, pointers=False):
+    made = runtime(pointers)
+    monkeypatch.setattr(host, "Host", lambda: device.Device(made))
+    monkeypatch.setattr(device, "FUSED", 192)
+    return made.fused
 
 
-@interpreted
 @pytest.mark.parametrize("seed", range(20))
-def test_pairs_of_seeds(on, seed):
+def test_pairs_of_seeds(monkeypatch, seed):
+    fused = through(monkeypatch, bool(seed % 2))
     rng = np.random.default_rng(seed)
     eps = [0.01, 0.05, 0.15][seed % 3]
-    x = brute.planted(rng, 200 + 7 * seed, int(rng.integers(3, 150)), eps, ["float64", "float32", "float16"][seed % 3])
-    checks.check_pairs(x, None, "cosine", 1 - eps, on=on, prefix="off")
+    d = int(rng.integers(3, 150))
+    x = brute.planted(rng, 150 + 7 * seed, d, eps, ["float64", "float32", "float16"][seed % 3])
+    cut = int(rng.integers(20, 130)) if seed % 4 == 3 else None
+    a, b = (x, None) if cut is None else (x[:cut], x[cut:])
+    checks.check_pairs(a, b, "cosine", 1 - eps, prefix="off")
+    assert fused.variants == {"plain"}
+    checks.check_pairs(a, b, "euclidean", float(np.sqrt(2 * eps)), prefix=min(8, d - 1))
+    assert {"offset", "crowds"} <= fused.variants
+
+
+@pytest.mark.parametrize("pointers", [False, True])
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+@pytest.mark.parametrize("seed", range(3))
+def test_whole_numbers_rule_out_no_pair(monkeypatch, metric, seed, pointers):
+    fused = through(monkeypatch, pointers)
+    monkeypatch.setattr(locality, "whole_pays", lambda *given: True)
+    rng = np.random.default_rng(seed)
+    eps = [0.01, 0.05, 0.3][seed]
+    x = brute.planted(rng, 200, [40, 130, 5][seed], eps, ["float64", "float32", "float16"][seed])
+    x[[3, 77, 150]] = 0
+    checks.check_pairs(x, None, metric, 1 - eps if metric == "cosine" else float(np.sqrt(2 * eps)))
+    checks.check_pairs(x[:90], x[90:], metric, -0.01 if metric == "cosine" else 0.0)
+    assert {"whole", "offset"} <= fused.variants
+
+
+def test_crowded_cells_are_done_in_full(monkeypatch):
+    fused = through(monkeypatch)
+    rng = np.random.default_rng(0)
+    x = checks.vectors(rng, 300, 40, 0.02, 10, 2)
+    x = x[np.argsort(x[:, 0])]
+    checks.check_pairs(x, None, "cosine", 0.95, prefix=4)
+    assert fused.variants == {"crowds", "cells"}
+
+
+# A cell has 64 x 64 pairs; no part of fewer is refused.
+@pytest.mark.parametrize("prefix, n, most", [("off", 90, 500), (4, 150, 4096)])
+@pytest.mark.parametrize("triangle", [True, False])
+def test_more_pairs_than_room(monkeypatch, prefix, n, most, triangle):
+    """Too little room is made larger, up to a limit; beyond it the part is halved."""
+    through(monkeypatch)
+    asked = []
+    read = device.Device._read
+
+    def small(self, *rest):
+        self._room, self._most = min(self._room, 5), most
+        found = read(self, *rest)
+        asked.append(None if found is None else len(found.i))
+        return found
+
+    monkeypatch.setattr(device.Device, "_read", small)
+    x = checks.vectors(np.random.default_rng(1), n, 20, 0.2, 5, 2)
+    a, b = (x, None) if triangle else (x[:40], x[40:])
+    checks.check_pairs(a, b, "cosine", -0.4, prefix=prefix)
+    assert None in asked
+    assert 5 < max(n for n in asked if n is not None) <= most
+    checks.check_neighbours(a, b, "euclidean", 9, prefix=prefix)
