@@ -164,7 +164,7 @@ class Device:
         xp = self.xp
         while True:
             room = self._room
-            out = Out(self._count, xp.empty(room, np.int32), xp.empty(room, np.int32), xp.empty(room, np.float32))
+            out = Out(self._count, xp.empty(room, np.int32), xp.empty(room, np.int32), xp.zeros(room, np.float32))
             self._count[:] = 0
             run(room, out)
             found = int(self._count[0])

@@ -44,7 +44,7 @@ class Out(NamedTuple):
     count: Array  # (1,) int64, goes on beyond the room
     i: Array  # (room,) int32, places in the part
     j: Array
-    score: Array  # (room,) float32
+    score: Array  # (room,) float32, zeros; stay so where a screen only rules out
 
 
 class Runtime(Protocol):

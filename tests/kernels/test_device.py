@@ -11,7 +11,6 @@ import kernels
 from kernels import device, host, tiled
 from kernels.runtime import FILES, OPTIONS, source
 from tests.kernels import brute, checks
-from tests.kernels import interpreted as interpreter
 from tests.kernels.cuda_cpu import Shim
 
 METRICS = ("cosine", "euclidean", "hamming", "jaccard")
@@ -31,8 +30,9 @@ def shim(monkeypatch):
 
 def interpreted(monkeypatch):
     """NumPy arrays go through the engine of the GPU with the fused kernel."""
-    on = shim(monkeypatch)
-    runtime = interpreter.runtime()
+    from tests.kernels import interpreted as interpreter
+
+    on, runtime = shim(monkeypatch), interpreter.runtime()
     monkeypatch.setattr(host, "Host", lambda: device.Device(runtime))
     monkeypatch.setattr(device, "FUSED", 128)
     return on

@@ -1,5 +1,11 @@
 """The fused kernel: float64 brute force on many seeds, and its ways out. test_device.py asks it everything else."""
 
+import json
+import os
+import subprocess
+import sys
+from itertools import product
+
 import numpy as np
 import pytest
 
@@ -76,3 +82,30 @@ def test_more_pairs_than_room(monkeypatch, prefix, n, most, triangle):
     assert None in asked
     assert 5 < max(n for n in asked if n is not None) <= most
     checks.check_neighbours(a, b, "euclidean", 9, prefix=prefix)
+
+
+@pytest.mark.parametrize("which", ["--some", pytest.param("--all", marks=pytest.mark.slow)])
+def test_the_kernel_compiles_without_spills(which):
+    """For GPUs that are not there. Tensor cores, copies in the background, all in registers."""
+    own = {name: value for name, value in os.environ.items() if name != "TRITON_INTERPRET"}
+    command = [sys.executable, "-m", "tests.kernels.compiled", which]
+    seen = subprocess.run(command, env=own, capture_output=True, text=True)
+    print(seen.stdout, seen.stderr)
+    assert seen.returncode == 0
+    lines = [json.loads(line) for line in seen.stdout.splitlines()]
+    assert {(line["gpu"], line["shape"]) for line in lines} == set(
+        product(("sm_80", "sm_90"), ("deep", "shallow", "laden"))
+    )
+    for line in lines:
+        whole, instructions = "whole" in line["variant"], set(line["instructions"])
+        assert line["spilled"] == 0 and not instructions & {"LDL", "STL"}
+        matrices, copies = {
+            "sm_80": ("IMMA" if whole else "HMMA", "LDGSTS"),
+            "sm_90": ("IGMMA" if whole else "HGMMA", "UTMALDG"),
+        }[line["gpu"]]
+        assert {matrices, copies} <= instructions
+        # What a multiprocessor has: registers, and bytes of shared memory (A100, H100), a kilobyte a block its own.
+        blocks = 2 if line["shape"] == "shallow" or (line["gpu"], line["shape"]) == ("sm_80", "deep") else 1
+        threads = 128 if blocks == 2 else 256
+        assert blocks * threads * line["registers"] <= 65536
+        assert blocks * (line["shared"] + 1024) <= {"sm_80": 164, "sm_90": 228}[line["gpu"]] * 1024

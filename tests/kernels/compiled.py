@@ -1,0 +1,84 @@
+"""The fused kernel compiled for GPUs that are not there: `python -m tests.kernels.compiled [--some]` prints a line of
+JSON for each GPU, shape and variant. Not in a process that interprets it."""
+
+import json
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import triton
+from triton.backends.compiler import GPUTarget
+from triton.compiler import ASTSource
+
+from kernels import fused
+
+TOOLS = Path(triton.__file__).parent / "backends/nvidia/bin"
+VARIANTS: dict[str, set[str]] = {
+    "plain": set(),
+    "triangle": {"FOLDED"},
+    "distances": {"OFFSETS"},
+    "lists": {"FLOORS"},
+    "lists of distances": {"OFFSETS", "FLOORS"},
+    "sifted": {"CROWDS"},
+    "cells": {"CELLS"},
+    "sifted distances": {"CROWDS", "OFFSETS"},
+    "cells of distances": {"CELLS", "OFFSETS"},
+    "tree": {"OFFSETS", "FLOORS", "GROUPS", "CAPS"},
+    "whole numbers": {"OFFSETS", "WHOLE"},
+}
+# Which shape takes which (Fused._shape).
+SHAPES = {
+    "deep": ["plain", "triangle", "distances", "lists", "lists of distances", "whole numbers"],
+    "shallow": ["plain", "triangle", "sifted", "cells"],
+    "laden": ["distances", "lists", "lists of distances", "sifted distances", "cells of distances", "tree"],
+}
+SOME = {("deep", "triangle"), ("shallow", "sifted"), ("laden", "tree")}
+COUNTED = ("HGMMA", "IGMMA", "HMMA", "IMMA", "UTMALDG", "LDGSTS", "FMNMX", "ATOMG", "LDL", "STL")
+FLAGS = ("POINTERS", "WHOLE", "FOLDED", "CELLS", "CROWDS", "OFFSETS", "GROUPS", "CAPS", "FLOORS")
+
+
+def compiled(capability: int, shape: fused.Shape, pointers: bool, flags: set[str]) -> dict[str, Any]:
+    """Registers a thread, bytes spilled, bytes of shared memory, and how many of some instructions there are."""
+    kind, number = ("i8", "i32") if "WHOLE" in flags else ("fp16", "fp32")
+    depth = shape.depth * (2 if "WHOLE" in flags else 1)
+    types = dict.fromkeys(fused.NUMBERS, "i32") | {"low": number, "count": "*i64"}
+    types |= dict.fromkeys(("offset_row", "offset_column"), f"*{number}")
+    types |= dict.fromkeys(("cap_row", "cap_column", "floor_row", "floor_column", "out_score"), "*fp32")
+    types |= dict.fromkeys(("group_row", "group_column", "cells", "crowds", "out_i", "out_j"), "*i32")
+    for side, lines in (("left", shape.rows), ("right", shape.columns)):
+        types[side] = f"*{kind}" if pointers else f"tensordesc<{kind}[{lines}, {depth}]>"
+    constants = {"ROWS": shape.rows, "COLUMNS": shape.columns, "DEPTH": depth, "AREA": shape.area}
+    constants |= {"HALVINGS": (shape.columns // shape.chunk).bit_length() - 1}
+    constants |= {name: name in flags or (name == "POINTERS" and pointers) for name in FLAGS}
+    signature = {name: types.get(name, "constexpr") for name in fused._select.arg_names}
+    aligned = {(at,): [["tt.divisibility", 16]] for at, kind in enumerate(signature.values()) if kind[0] == "*"}
+    source = ASTSource(fn=fused._select, signature=signature, constexprs=constants, attrs=aligned)
+    options = {"num_warps": shape.warps, "num_stages": shape.stages}
+    made = triton.compile(source, target=GPUTarget("cuda", capability, 32), options=options)
+    with tempfile.NamedTemporaryFile(suffix=".cubin") as file:
+        Path(file.name).write_bytes(made.asm["cubin"])
+        usage, code = (
+            subprocess.run([TOOLS / "cuobjdump", what, file.name], capture_output=True, text=True, check=True).stdout
+            for what in ("--dump-resource-usage", "--dump-sass")
+        )
+    registers, stack = map(int, re.search(r"REG:(\d+) STACK:(\d+)", usage).groups())  # type: ignore[union-attr]
+    counts = {name: len(re.findall(rf"\b{name}\b", code)) for name in COUNTED}
+    counts = {name: count for name, count in counts.items() if count}
+    return {"registers": registers, "spilled": stack, "shared": made.metadata.shared, "instructions": counts}
+
+
+def main(some: bool) -> None:
+    for capability, shapes in ((80, fused.AMPERE), (90, fused.HOPPER)):
+        for name, variants in SHAPES.items():
+            for variant in variants:
+                if some and (name, variant) not in SOME:
+                    continue
+                found = compiled(capability, getattr(shapes, name), shapes.pointers, VARIANTS[variant])
+                print(json.dumps({"gpu": f"sm_{capability}", "shape": name, "variant": variant} | found), flush=True)
+
+
+if __name__ == "__main__":
+    main("--some" in sys.argv)
