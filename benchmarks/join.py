@@ -2,7 +2,7 @@
 
     python -m benchmarks.join [--vectors X.npy] [--rows 50000] [--similarity 0.95]     on the CPU
     python -m benchmarks.join --lists [--vectors X.npy] [--rows 20000]                 what a prefix does to lists
-    python -m benchmarks.join --gpu [--rows 200000]                                    on a GPU
+    python -m benchmarks.join --gpu [--vectors X.npy] [--rows 200000 1000000]          on a GPU
 
 Without vectors, drawn groups. `python -m benchmarks.vectors` makes embeddings of CIFAR-10.
 """
@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 import kernels
-from benchmarks import medians, record, table, vectors
+from benchmarks import join_gpu, medians, record, table, vectors
 
 BLOCK = 4096
 
@@ -159,67 +159,10 @@ def lists(options: argparse.Namespace) -> None:
     record("join", {"lists": list(x.shape), "vectors": source(options), "seconds": seconds})
 
 
-def on_gpu(options: argparse.Namespace) -> None:
-    import cupy
-    import torch
-
-    def done(value: object) -> object:
-        cupy.cuda.Device().synchronize()
-        return value
-
-    a = torch.randn(8192, 8192, device="cuda").half()
-    torch.mm(a, a)
-    torch.cuda.synchronize()
-    seconds, _ = medians({"gemm": lambda: (torch.mm(a, a), torch.cuda.synchronize())}, 10)
-    peak = 2 * 8192**3 / seconds["gemm"]
-    rows, results = [], []
-    for d in (64, 384, 512, 768):
-        host = vectors.groups(options.rows, d)
-        x, n = cupy.asarray(host), options.rows
-        y = torch.from_dlpack(x)
-
-        def tiles(y: torch.Tensor = y, n: int = n) -> int:
-            found = 0
-            for top in range(0, n, 8192):
-                for left in range(top, n, 8192):
-                    found += int((y[top : top + 8192] @ y[left : left + 8192].T >= options.similarity).sum())
-            return found
-
-        def found(prefix: str, x: cupy.ndarray = x) -> object:
-            chunks = kernels.pairs(x, threshold=options.similarity, prefix=prefix)  # type: ignore[arg-type]
-            return done(sum(len(i) for i, _, _ in chunks))
-
-        calls = {
-            "counts": lambda x=x: done(kernels.counts(x, threshold=options.similarity, prefix="off")),
-            "pairs": lambda found=found: found("off"),
-            "pairs, prefix auto": lambda found=found: found("auto"),
-            "torch tiles": tiles,
-        }
-        for call in calls.values():
-            call()
-        seconds, _ = medians(calls, options.repeats)
-        work = n * n * d  # two for each product, half of them
-        rows += [(d, name, s, work / s / 1e12, work / s / peak) for name, s in seconds.items()]
-        sample = host[:: max(1, n // 2000)][:2000]
-        wrong = len(np.setxor1d(ours_on(cupy.asarray(sample), options.similarity), truth(sample, options.similarity)))
-        results.append({"depth": d, "rows": n, "seconds": seconds, "wrong_of_a_sample": wrong})
-    table(
-        f"{options.rows:,} rows; 8192^3 product {peak / 1e12:,.0f} TFLOP/s",
-        ("depth", "", "seconds", "TFLOP/s", "share"),
-        rows,
-    )
-    record("join", {"gemm_tflops": peak / 1e12, "similarity": options.similarity, "gpu_runs": results})
-
-
-def ours_on(x: object, similarity: float) -> np.ndarray:
-    found = [(i.get(), j.get()) for i, j, _ in kernels.pairs(x, threshold=similarity)]
-    return keys(*(np.concatenate(side) for side in zip(*found, strict=True)), len(x))  # type: ignore[arg-type]
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--vectors", type=Path)
-    parser.add_argument("--rows", type=int)
+    parser.add_argument("--rows", type=int, nargs="+")
     parser.add_argument("--similarity", type=float, default=0.95)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--seeds", type=int, default=50)
@@ -227,8 +170,12 @@ def main() -> None:
     way.add_argument("--lists", action="store_true")
     way.add_argument("--gpu", action="store_true")
     options = parser.parse_args()
-    options.rows = options.rows or (200_000 if options.gpu else 20_000 if options.lists else 50_000)
-    (on_gpu if options.gpu else lists if options.lists else on_cpu)(options)
+    if options.gpu:
+        given = np.load(options.vectors) if options.vectors else None
+        join_gpu.main(options.rows or [200_000, 1_000_000], options.similarity, options.repeats, given)
+        return
+    options.rows = options.rows[0] if options.rows else 20_000 if options.lists else 50_000
+    (lists if options.lists else on_cpu)(options)
 
 
 if __name__ == "__main__":

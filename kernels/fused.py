@@ -96,6 +96,7 @@ class Fused:
         if isinstance(part.columns, slice):
             start = part.columns.start
         else:
+            assert not part.triangle  # the kernel knows the numbers of columns that follow each other
             right = right[part.columns]
         shape = self._shape(part, sides, crowds is not None)
         folded = part.triangle and start == part.rows.start and part.height == part.width
@@ -142,7 +143,7 @@ def _margins(
     if FLOORS:
         row = tl.load(floor_row + i, mask=i < height, other=float("inf"))
         column = tl.load(floor_column + j, mask=j < width, other=float("inf"))
-        margin -= tl.minimum(tl.minimum(row[:, None], column[None, :]), low)
+        margin -= tl.minimum(row[:, None], tl.minimum(column, low)[None, :])
     else:
         margin -= low
     if GROUPS:

@@ -20,7 +20,7 @@ SAMPLE = 8192
 LEAF = 128
 # Coordinates that the tree looks at, and lengths of the prefix that are tried.
 LOOKED_AT = 16
-LENGTHS = (8, 16, 32, 64)
+LENGTHS = (8, 16, 31, 63)  # and one for the rest: 64 columns are what tensor cores take at a time
 # Fewer rows or columns than these are not worth the preparation.
 FEW_ROWS, FEW_COLUMNS = 8192, 32
 # Axes cost about as many products of rows as this times the square of their length.
@@ -118,7 +118,8 @@ def choose(engine: Engine, frame: Frame, order: Array, low: float, axes: Array) 
         left = _scores(xp, frame, x, y) >= low - engine.rounding(p + 1)
         used = len(columns) // block * block
         share = left[:, :used].reshape(-1, 64, used // block, block).mean(axis=(1, 3)) if used else left.mean()
-        cost = p + 1 + engine.overhead + float(xp.minimum(share * engine.gather * frame.depth, whole).mean())
+        padded = -(-(p + 1) // engine.multiple) * engine.multiple
+        cost = padded + engine.overhead + float(xp.minimum(share * engine.gather * frame.depth, whole).mean())
         if cost < cheapest and float((share * engine.gather >= 1).mean()) <= MOST_TILES:
             best, cheapest = axes[:, :p], cost
     return best
@@ -136,6 +137,7 @@ def whole_pays(engine: Engine, frame: Frame, order: Array, low: float) -> bool:
         return False
     coarse = screen.whole(engine, frame, columns, low)
     left = _scores(xp, frame, frame.rows(rows), frame.rows(columns)) >= low - coarse.slack
+    left &= rows[:, None] != columns
     cost = frame.depth / 2 + engine.overhead + float(left.mean()) * engine.gather * frame.depth
     return cost < 0.8 * (frame.depth + engine.overhead)
 

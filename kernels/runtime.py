@@ -118,6 +118,7 @@ def _fused(cupy: Any) -> "Fused | None":
         from kernels import fused
     except ImportError:
         return None
+    torch.cuda.init()  # Triton launches in PyTorch's context
     large = device.attributes["MaxSharedMemoryPerBlockOptin"] >= fused.LARGE
     shapes = fused.HOPPER if large else fused.AMPERE
     return fused.Fused(cupy, torch.from_dlpack, device.attributes["MultiProcessorCount"], shapes)

@@ -90,6 +90,10 @@ def gpu() -> Backend:
     import cupy
     import torch
 
+    from kernels.runtime import cupy_runtime
+
+    log.info("pairs on the GPU: %s", "one fused kernel" if cupy_runtime().fused else "tile by tile, without Triton")
+
     def host(x: Any) -> np.ndarray:
         return cupy.asnumpy(cupy.asarray(x))
 

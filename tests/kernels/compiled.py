@@ -67,7 +67,14 @@ def compiled(capability: int, shape: fused.Shape, pointers: bool, flags: set[str
     registers, stack = map(int, re.search(r"REG:(\d+) STACK:(\d+)", usage).groups())  # type: ignore[union-attr]
     counts = {name: len(re.findall(rf"\b{name}\b", code)) for name in COUNTED}
     counts = {name: count for name, count in counts.items() if count}
-    return {"registers": registers, "spilled": stack, "shared": made.metadata.shared, "instructions": counts}
+    before = len(re.findall(r"\bFMNMX\b", code.partition("ATOMG")[0]))
+    return {
+        "registers": registers,
+        "spilled": stack,
+        "shared": made.metadata.shared,
+        "maxima_of_every_tile": before,
+        "instructions": counts,
+    }
 
 
 def main(some: bool) -> None:

@@ -1,0 +1,198 @@
+"""`python -m benchmarks.join --gpu`: the fused kernel against the tiles, the GPU's own matrix product, and peers."""
+
+import importlib.util
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+import kernels
+from benchmarks import medians, record, table
+
+DEPTHS = (64, 384, 512, 768)
+# Rows of a sample of which every pair is looked at in float64, on the host.
+SAMPLE = 2000
+BLOCK = 8192
+
+
+def main(sizes: list[int], similarity: float, repeats: int, given: np.ndarray | None) -> None:
+    import cupy
+
+    peak = matrix_product(repeats)
+    print(f"8192^3 product in half precision: {peak / 1e12:,.0f} TFLOP/s")
+    shapes = [(n, d) for d in DEPTHS for n in sizes] if given is None else [given.shape]
+    for n, d in shapes:
+        free = cupy.cuda.runtime.memGetInfo()[0]
+        if n * d * 8 > free:  # the rows, and twice their copy as operands
+            print(f"{n:,} x {d}: not measured, needs {n * d * 8 / 2**30:.0f} GB of {free / 2**30:.0f}")
+            continue
+        x = groups(n, d) if given is None else cupy.asarray(given)
+        one(x, similarity, repeats, peak, "groups" if given is None else "given")
+        del x
+        cupy.get_default_memory_pool().free_all_blocks()
+
+
+def one(x: Any, similarity: float, repeats: int, peak: float, source: str) -> None:
+    n, d = x.shape
+    every = {
+        "counts": lambda: _done(kernels.counts(x, threshold=similarity, prefix="off")),
+        "pairs": lambda: found(x, similarity, "off"),
+        "pairs, prefix auto": lambda: found(x, similarity, "auto"),
+    }
+    calls: dict[str, Callable[[], Any]] = {f"fused: {name}": call for name, call in every.items()}
+    calls |= {f"tiles: {name}": tiled(call) for name, call in every.items()}
+    calls |= {"torch tiles": lambda: torch_tiles(x, similarity)} | peers(x)
+    for call in calls.values():
+        call()
+    seconds, answers = medians(calls, repeats)
+    rows = []
+    for name, s in seconds.items():
+        once = n * n * d / s  # two for each product, of half the pairs: what is executed without a prefix
+        executed = (once if "torch" not in name else 2 * once) if "auto" not in name and "k = 10" not in name else None
+        share = "" if executed is None else executed / peak
+        rows.append((name, s, s / seconds["fused: pairs"], _tera(executed), share, _tera(2 * once), 2 * once / peak))
+    title = f"{n:,} x {d} ({source}), similarity {similarity}, medians of {repeats}"
+    table(title, ("", "seconds", "times ours", "TFLOP/s", "share", "effective", "share "), rows)
+    checked = {name: rechecked(call) for name, call in every.items()}
+    wrong = {name: mismatches(x, similarity, prefix) for name, prefix in (("pairs", "off"), ("prefix auto", "auto"))}
+    print(f"re-checked in float64: {checked}; wrong among {SAMPLE} rows: {wrong}")
+    result = {"rows": [n, d], "vectors": source, "similarity": similarity, "gemm_tflops": peak / 1e12}
+    result |= {"seconds": seconds, "pairs": answers["fused: pairs"], "rechecked": checked, "wrong_of_a_sample": wrong}
+    record("join", {"gpu_run": result})
+
+
+def _tera(rate: float | None) -> float | str:
+    return "" if rate is None else rate / 1e12
+
+
+def matrix_product(repeats: int) -> float:
+    """Operations a second of a product of two 8192 x 8192 matrices in half precision."""
+    import torch
+
+    a = torch.randn(8192, 8192, device="cuda").half()
+
+    def product() -> None:
+        torch.mm(a, a)
+        torch.cuda.synchronize()
+
+    product()
+    return 2 * 8192**3 / medians({"product": product}, max(10, repeats))[0]["product"]
+
+
+def groups(n: int, d: int) -> Any:
+    """(n, d) float16 unit rows on the GPU, in groups of about twelve."""
+    import cupy
+
+    draw = cupy.random.default_rng(0)
+    centres = draw.standard_normal((max(n // 12, 1), d), dtype=np.float32)
+    x = cupy.empty((n, d), np.float16)
+    for at in range(0, n, 2**17):
+        size = min(2**17, n - at)
+        rows = centres[draw.integers(0, len(centres), size)]
+        rows += 0.2 * draw.standard_normal((size, d), dtype=np.float32)
+        x[at : at + size] = rows / cupy.linalg.norm(rows, axis=1, keepdims=True)
+    return x
+
+
+def _done(value: Any) -> Any:
+    import cupy
+
+    cupy.cuda.Device().synchronize()
+    return value
+
+
+def found(x: Any, similarity: float, prefix: Any) -> int:
+    return _done(sum(len(i) for i, _, _ in kernels.pairs(x, threshold=similarity, prefix=prefix)))
+
+
+def tiled(call: Callable[[], Any]) -> Callable[[], Any]:
+    """The same without the fused kernel."""
+
+    def without() -> Any:
+        from kernels.runtime import cupy_runtime
+
+        runtime = cupy_runtime()
+        fused, runtime.fused = runtime.fused, None
+        try:
+            return call()
+        finally:
+            runtime.fused = fused
+
+    return without
+
+
+def torch_tiles(x: Any, similarity: float) -> int:
+    """What one would write: products of blocks, both halves, compared in half precision."""
+    import torch
+
+    y, count = torch.from_dlpack(x), 0
+    for top in range(0, len(y), BLOCK):
+        for left in range(0, len(y), BLOCK):
+            count += int((y[top : top + BLOCK] @ y[left : left + BLOCK].T >= similarity).sum())
+    return count
+
+
+def peers(x: Any) -> dict[str, Callable[[], Any]]:
+    """Brute force of those installed. They have no search within a radius on a GPU: ten neighbours of each row."""
+    calls: dict[str, Callable[[], Any]] = {}
+    if importlib.util.find_spec("cuvs"):
+        from cuvs.neighbors import brute_force
+
+        index = brute_force.build(x, metric="inner_product")
+        calls["cuVS brute force, k = 10"] = lambda: _done(brute_force.search(index, x, 10))
+    if importlib.util.find_spec("faiss"):
+        import faiss
+
+        if hasattr(faiss, "StandardGpuResources"):
+            resources = faiss.StandardGpuResources()
+
+            def knn() -> Any:
+                return faiss.knn_gpu(resources, x, x, 10, metric=faiss.METRIC_INNER_PRODUCT)
+
+            calls["FAISS GPU brute force, k = 10"] = knn
+    return calls
+
+
+@contextmanager
+def counted() -> Iterator[list[int]]:
+    """How many pairs are computed in float64 meanwhile."""
+    from kernels.device import Device
+
+    closeness, count = Device.closeness, [0]
+
+    def counting(self: Any, space: Any, i: Any, j: Any) -> Any:
+        count[0] += len(i)
+        return closeness(self, space, i, j)
+
+    Device.closeness = counting  # type: ignore[method-assign]
+    try:
+        yield count
+    finally:
+        Device.closeness = closeness  # type: ignore[method-assign]
+
+
+def rechecked(call: Callable[[], Any]) -> int:
+    with counted() as count:
+        call()
+    return count[0]
+
+
+def mismatches(x: Any, similarity: float, prefix: Any) -> int:
+    """Of the pairs of all rows, those inside a sample that a float64 brute force of the sample does not find, and those
+    that it finds and we do not. The sample: rows of the first pairs found, and others."""
+    from benchmarks.join import keys, truth
+
+    found = [tuple(map(_host, chunk[:2])) for chunk in kernels.pairs(x, threshold=similarity, prefix=prefix)]
+    i, j = (np.concatenate(side) for side in zip(*found, strict=True))
+    paired = np.unique(np.concatenate([i[: SAMPLE // 4], j[: SAMPLE // 4]]))
+    chosen = np.union1d(paired, np.arange(SAMPLE // 2) * len(x) // (SAMPLE // 2))
+    place = np.full(len(x), -1)
+    place[chosen] = np.arange(len(chosen))
+    both = (place[i] >= 0) & (place[j] >= 0)
+    ours = keys(place[i[both]], place[j[both]], len(chosen))
+    return len(np.setxor1d(ours, truth(_host(x[chosen]), similarity)))
+
+
+def _host(x: Any) -> np.ndarray:
+    return x if isinstance(x, np.ndarray) else x.get()
