@@ -26,11 +26,11 @@ PRODUCT, CYCLES, MULTIPROCESSORS = 798e12, 1.5e9, 132
 PER_CYCLE = 2 * 64 * 256 * 16 / 128
 
 
-def expected(shape: fused.Shape, depth: int, maxima: int) -> float:
-    """Share of the cycles in which the tensor cores of a multiprocessor multiply."""
+def expected(shape: fused.Shape, depth: int, maxima: int = 1) -> float:
+    """Share of the cycles in which the tensor cores of a multiprocessor multiply. maxima: of a score, in every tile."""
     steps = -(-depth // shape.depth)
     multiply = steps * 2 * shape.rows * shape.columns * shape.depth / PER_CYCLE
-    look = maxima * 32 * shape.warps / 64
+    look = maxima * shape.rows * shape.columns / 64
     if shape.warps == 4:
         return multiply / max(multiply, (multiply + look + FIRST_LOADS) / 2)
     return multiply / (multiply + look + FIRST_LOADS)
@@ -59,11 +59,9 @@ def left_by_a_prefix(x: np.ndarray, similarity: float) -> dict[str, float]:
 def with_prefix(x: np.ndarray, similarity: float) -> dict[str, float]:
     """Expected operations a second of all n^2 products, as a multiple of the matrix product's."""
     left = left_by_a_prefix(x, similarity)
-    sifted = compiled(90, fused.HOPPER.shallow, fused.HOPPER.pointers, VARIANTS["sifted"])
-    cells = compiled(90, fused.HOPPER.shallow, fused.HOPPER.pointers, VARIANTS["cells"])
     depth, rate = x.shape[1], PER_CYCLE * MULTIPROCESSORS * CYCLES
-    seconds = 2 * 64 / (rate * expected(fused.HOPPER.shallow, 64, sifted["maxima_of_every_tile"]))
-    busy = expected(fused.HOPPER.shallow, depth, cells["maxima_of_every_tile"])
+    seconds = 2 * 64 / (rate * expected(fused.HOPPER.shallow, 64))
+    busy = expected(fused.HOPPER.shallow, depth)
     seconds += left["crowded"] * 2 * depth / (rate * busy)
     seconds += left["alone"] * Device.gather * 2 * depth / rate
     return left | {"times_the_product": 2 * 2 * depth / seconds / PRODUCT}
@@ -95,7 +93,7 @@ def main() -> None:
     ):
         shape = getattr(fused.HOPPER, name)
         made = compiled(90, shape, fused.HOPPER.pointers, VARIANTS[variant])
-        share = expected(shape, depth, made["maxima_of_every_tile"])
+        share = expected(shape, depth, 2 if variant == "lists" else 1)
         rate = share * PER_CYCLE * MULTIPROCESSORS * CYCLES
         rows.append(
             (f"{name}, {variant}", depth, made["registers"], made["spilled"], made["shared"], share, rate / PRODUCT)

@@ -109,20 +109,15 @@ class Fused:
         if not self.shapes.pointers:
             blocks = [shape.rows, depth], [shape.columns, depth]
             operands = [TensorDescriptor.from_tensor(x, block) for x, block in zip(operands, blocks, strict=True)]
-        unused = self.tensor(out.count)
         programs = self.multiprocessors * (8 // shape.warps)
         _select[(max(1, min(programs, tiles)),)](
             *operands,
-            *(unused if each is None else self.tensor(each) for each in (*sides, part.cells, crowds)),
+            *(each if each is None else self.tensor(each) for each in (*sides, part.cells, crowds)),
             *(self.tensor(each) for each in out),
             tiles, -(-left.shape[1] // depth), part.rows.start, start, part.height, part.width,
             start - part.rows.start if part.triangle else 2**30, low, most, room,
-            ROWS=shape.rows, COLUMNS=shape.columns, DEPTH=depth, AREA=shape.area,
-            HALVINGS=(shape.columns // shape.chunk).bit_length() - 1, POINTERS=self.shapes.pointers, WHOLE=bool(unit),
-            FOLDED=folded, CELLS=part.cells is not None, CROWDS=crowds is not None,
-            OFFSETS=sides.offset_row is not None, GROUPS=sides.group_row is not None,
-            CAPS=sides.cap_row is not None, FLOORS=sides.floor_row is not None,
-            num_warps=shape.warps, num_stages=shape.stages,
+            ROWS=shape.rows, COLUMNS=shape.columns, DEPTH=depth, AREA=shape.area, CHUNK=shape.chunk, FOLDED=folded,
+            POINTERS=self.shapes.pointers, WHOLE=bool(unit), num_warps=shape.warps, num_stages=shape.stages,
         )  # fmt: skip
 
     def _shape(self, part: Part, sides: Sides, sifting: bool) -> Shape:
@@ -134,19 +129,17 @@ class Fused:
 
 
 @triton.jit
-def _margins(
-    score, i, j, height, width, low, group_row, group_column, floor_row, floor_column, GROUPS: tl.constexpr,
-    FLOORS: tl.constexpr,
-):  # fmt: skip
+def _margins(score, i, j, lows):
     """By how much the scores of rows i and columns j reach what they must."""
+    height, width, _, low, group_row, group_column, floor_row, floor_column = lows
     margin = score
-    if FLOORS:
+    if floor_row is not None:
         row = tl.load(floor_row + i, mask=i < height, other=float("inf"))
         column = tl.load(floor_column + j, mask=j < width, other=float("inf"))
         margin -= tl.minimum(row[:, None], tl.minimum(column, low)[None, :])
     else:
         margin -= low
-    if GROUPS:
+    if group_row is not None:
         row = tl.load(group_row + i, mask=i < height, other=-1)
         column = tl.load(group_column + j, mask=j < width, other=-1)
         margin = tl.where(row[:, None] == column[None, :], float("-inf"), margin)
@@ -154,13 +147,33 @@ def _margins(
 
 
 @triton.jit
-def _hits(
-    score, i, j, height, width, shift, low, group_row, group_column, floor_row, floor_column, GROUPS: tl.constexpr,
-    FLOORS: tl.constexpr,
-):  # fmt: skip
-    """Which of them count."""
-    margin = _margins(score, i, j, height, width, low, group_row, group_column, floor_row, floor_column, GROUPS, FLOORS)
-    return (margin >= 0) & (i < height)[:, None] & (j < width)[None, :] & (i[:, None] < j[None, :] + shift)
+def _reached(score, i, j, lows):
+    """Whether any of them does."""
+    _, _, _, low, group_row, _, floor_row, _ = lows
+    if group_row is None and floor_row is None:
+        return tl.max(tl.max(score, axis=1), axis=0) >= low
+    else:
+        return tl.max(tl.max(_margins(score, i, j, lows), axis=1), axis=0) >= 0
+
+
+@triton.jit
+def _hits(score, i, j, lows):
+    """Which of them do, of the pairs that there are."""
+    height, width, shift, _, _, _, _, _ = lows
+    there = (i < height)[:, None] & (j < width)[None, :] & (i[:, None] < j[None, :] + shift)
+    return (_margins(score, i, j, lows) >= 0) & there
+
+
+@triton.jit
+def _piece(score, number, HALVINGS: tl.constexpr):
+    """The number-th of the 2^HALVINGS equal pieces of its columns, by halves of halves: columns cannot be taken by
+    their numbers."""
+    some = score
+    for level in tl.static_range(HALVINGS):
+        halves = tl.reshape(some, (some.shape[0], 2, some.shape[1] // 2))
+        first, second = tl.split(tl.permute(halves, (0, 2, 1)))
+        some = first if (number >> (HALVINGS - 1 - level)) % 2 == 0 else second
+    return some
 
 
 # For numbers that are 1, or multiples of 16, Triton would compile each time.
@@ -171,17 +184,18 @@ NUMBERS = ("tiles", "steps", "top", "start", "height", "width", "shift", "low", 
 def _select(
     left, right, offset_row, offset_column, group_row, group_column, cap_row, cap_column, floor_row, floor_column,
     cells, crowds, count, out_i, out_j, out_score, tiles, steps, top, start, height, width, shift, low, most, room,
-    ROWS: tl.constexpr, COLUMNS: tl.constexpr, DEPTH: tl.constexpr, AREA: tl.constexpr, HALVINGS: tl.constexpr,
-    FOLDED: tl.constexpr, CELLS: tl.constexpr, CROWDS: tl.constexpr, OFFSETS: tl.constexpr, GROUPS: tl.constexpr,
-    CAPS: tl.constexpr, FLOORS: tl.constexpr, POINTERS: tl.constexpr, WHOLE: tl.constexpr,
+    ROWS: tl.constexpr, COLUMNS: tl.constexpr, DEPTH: tl.constexpr, AREA: tl.constexpr, CHUNK: tl.constexpr,
+    FOLDED: tl.constexpr, POINTERS: tl.constexpr, WHOLE: tl.constexpr,
 ):  # fmt: skip
     DOWN: tl.constexpr = AREA // ROWS
     ACROSS: tl.constexpr = AREA // COLUMNS
-    SOME: tl.constexpr = COLUMNS >> HALVINGS
+    QUARTER: tl.constexpr = COLUMNS // 4
+    CHUNKS: tl.constexpr = (QUARTER // CHUNK).bit_length() - 1
+    lows = (height, width, shift, low, group_row, group_column, floor_row, floor_column)
     across = tl.cdiv(width, COLUMNS)
     areas = tl.cdiv(width, AREA)
     for t in range(tl.program_id(0), tiles, tl.num_programs(0)):
-        if CELLS:
+        if cells is not None:
             cell = tl.load(cells + t)
             ti = cell // across
             tj = cell % across
@@ -200,9 +214,9 @@ def _select(
                 aj = area % areas
             ti = ai * DOWN + inside % DOWN
             tj = aj * ACROSS + inside // DOWN
-        score = tl.zeros((ROWS, COLUMNS), tl.int32 if WHOLE else tl.float32)
         i = ti * ROWS + tl.arange(0, ROWS)
         j = tj * COLUMNS + tl.arange(0, COLUMNS)
+        score = tl.zeros((ROWS, COLUMNS), tl.int32 if WHOLE else tl.float32)
         if POINTERS:
             k = tl.arange(0, DEPTH)
             x_at = left + (top + tl.minimum(i, height - 1)).to(tl.int64)[:, None] * (steps * DEPTH) + k[None, :]
@@ -214,48 +228,33 @@ def _select(
                 x = left.load([top + ti * ROWS, step * DEPTH])
                 y = right.load([start + tj * COLUMNS, step * DEPTH])
                 score = tl.dot(x, y.T, score, out_dtype=score.dtype)
-        if OFFSETS:
+        if offset_row is not None:
             row = tl.load(offset_row + i, mask=i < height, other=0)
             column = tl.load(offset_column + j, mask=j < width, other=0)
             score += row[:, None] + column[None, :]
-        if CAPS:
+        if cap_row is not None:
             row = tl.load(cap_row + i, mask=i < height, other=0)
             column = tl.load(cap_column + j, mask=j < width, other=0)
             score = tl.minimum(score, tl.minimum(row[:, None], column[None, :]))
-        if GROUPS or FLOORS:
-            margin = _margins(
-                score, i, j, height, width, low, group_row, group_column, floor_row, floor_column, GROUPS, FLOORS
-            )
-            reached = tl.max(tl.max(margin, axis=1), axis=0) >= 0
-        else:
-            reached = tl.max(tl.max(score, axis=1), axis=0) >= low
-        if reached:
+        if _reached(score, i, j, lows):
             few = True
-            if CROWDS:
-                hit = _hits(
-                    score, i, j, height, width, shift, low, group_row, group_column, floor_row, floor_column, GROUPS,
-                    FLOORS,
-                )  # fmt: skip
-                found = tl.sum(tl.sum(hit.to(tl.int32), axis=1), axis=0)
+            if crowds is not None:
+                found = tl.sum(tl.sum(_hits(score, i, j, lows).to(tl.int32), axis=1), axis=0)
                 tl.store(crowds + ti * across + tj, found, mask=found > 0)
                 few = found <= most
             if few:
-                for chunk in tl.static_range(2**HALVINGS):
-                    some = score
-                    for level in tl.static_range(HALVINGS):
-                        both = tl.permute(tl.reshape(some, (ROWS, 2, COLUMNS >> (level + 1))), (0, 2, 1))
-                        first, second = tl.split(both)
-                        some = first if (chunk >> (HALVINGS - 1 - level)) % 2 == 0 else second
-                    own = tj * COLUMNS + chunk * SOME + tl.arange(0, SOME)
-                    one = _hits(
-                        some, i, own, height, width, shift, low, group_row, group_column, floor_row, floor_column,
-                        GROUPS, FLOORS,
-                    )  # fmt: skip
-                    place = tl.atomic_add(
-                        count + tl.zeros((ROWS, SOME), tl.int32), one.to(tl.int64), mask=one, sem="relaxed"
-                    )
-                    one = one & (place < room)
-                    tl.store(out_i + place, tl.broadcast_to(i[:, None], (ROWS, SOME)), mask=one)
-                    tl.store(out_j + place, tl.broadcast_to(own[None, :], (ROWS, SOME)), mask=one)
-                    if not WHOLE:  # whose scores nobody reads
-                        tl.store(out_score + place, some, mask=one)
+                for quarter in tl.static_range(4):
+                    some = _piece(score, quarter, 2)
+                    first = tj * COLUMNS + quarter * QUARTER
+                    if _reached(some, i, first + tl.arange(0, QUARTER), lows):
+                        for chunk in tl.static_range(2**CHUNKS):
+                            own = _piece(some, chunk, CHUNKS)
+                            at = first + chunk * CHUNK + tl.arange(0, CHUNK)
+                            hit = _hits(own, i, at, lows)
+                            where = count + tl.zeros((ROWS, CHUNK), tl.int32)
+                            place = tl.atomic_add(where, hit.to(tl.int64), mask=hit, sem="relaxed")
+                            hit = hit & (place < room)
+                            tl.store(out_i + place, tl.broadcast_to(i[:, None], (ROWS, CHUNK)), mask=hit)
+                            tl.store(out_j + place, tl.broadcast_to(at[None, :], (ROWS, CHUNK)), mask=hit)
+                            if not WHOLE:  # whose scores nobody reads
+                                tl.store(out_score + place, own, mask=hit)

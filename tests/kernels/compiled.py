@@ -16,19 +16,22 @@ from triton.compiler import ASTSource
 from kernels import fused
 
 TOOLS = Path(triton.__file__).parent / "backends/nvidia/bin"
-VARIANTS: dict[str, set[str]] = {
-    "plain": set(),
-    "triangle": {"FOLDED"},
-    "distances": {"OFFSETS"},
-    "lists": {"FLOORS"},
-    "lists of distances": {"OFFSETS", "FLOORS"},
-    "sifted": {"CROWDS"},
-    "cells": {"CELLS"},
-    "sifted distances": {"CROWDS", "OFFSETS"},
-    "cells of distances": {"CELLS", "OFFSETS"},
-    "tree": {"OFFSETS", "FLOORS", "GROUPS", "CAPS"},
-    "whole numbers": {"OFFSETS", "WHOLE"},
+OFFSETS, FLOORS = ("offset_row", "offset_column"), ("floor_row", "floor_column")
+# What else is given, and how.
+VARIANTS: dict[str, tuple[str, ...]] = {
+    "plain": (),
+    "triangle": ("FOLDED",),
+    "distances": OFFSETS,
+    "lists": FLOORS,
+    "lists of distances": (*OFFSETS, *FLOORS),
+    "sifted": ("crowds",),
+    "cells": ("cells",),
+    "sifted distances": ("crowds", *OFFSETS),
+    "cells of distances": ("cells", *OFFSETS),
+    "tree": (*OFFSETS, *FLOORS, "group_row", "group_column", "cap_row", "cap_column"),
+    "whole numbers": (*OFFSETS, "WHOLE"),
 }
+OPTIONAL = set(VARIANTS["tree"]) | {"cells", "crowds"}
 # Which shape takes which (Fused._shape).
 SHAPES = {
     "deep": ["plain", "triangle", "distances", "lists", "lists of distances", "whole numbers"],
@@ -37,23 +40,23 @@ SHAPES = {
 }
 SOME = {("deep", "triangle"), ("shallow", "sifted"), ("laden", "tree")}
 COUNTED = ("HGMMA", "IGMMA", "HMMA", "IMMA", "UTMALDG", "LDGSTS", "FMNMX", "ATOMG", "LDL", "STL")
-FLAGS = ("POINTERS", "WHOLE", "FOLDED", "CELLS", "CROWDS", "OFFSETS", "GROUPS", "CAPS", "FLOORS")
 
 
-def compiled(capability: int, shape: fused.Shape, pointers: bool, flags: set[str]) -> dict[str, Any]:
+def compiled(capability: int, shape: fused.Shape, pointers: bool, given: tuple[str, ...]) -> dict[str, Any]:
     """Registers a thread, bytes spilled, bytes of shared memory, and how many of some instructions there are."""
-    kind, number = ("i8", "i32") if "WHOLE" in flags else ("fp16", "fp32")
-    depth = shape.depth * (2 if "WHOLE" in flags else 1)
+    kind, number = ("i8", "i32") if "WHOLE" in given else ("fp16", "fp32")
+    depth = shape.depth * (2 if "WHOLE" in given else 1)
     types = dict.fromkeys(fused.NUMBERS, "i32") | {"low": number, "count": "*i64"}
     types |= dict.fromkeys(("offset_row", "offset_column"), f"*{number}")
     types |= dict.fromkeys(("cap_row", "cap_column", "floor_row", "floor_column", "out_score"), "*fp32")
     types |= dict.fromkeys(("group_row", "group_column", "cells", "crowds", "out_i", "out_j"), "*i32")
     for side, lines in (("left", shape.rows), ("right", shape.columns)):
         types[side] = f"*{kind}" if pointers else f"tensordesc<{kind}[{lines}, {depth}]>"
-    constants = {"ROWS": shape.rows, "COLUMNS": shape.columns, "DEPTH": depth, "AREA": shape.area}
-    constants |= {"HALVINGS": (shape.columns // shape.chunk).bit_length() - 1}
-    constants |= {name: name in flags or (name == "POINTERS" and pointers) for name in FLAGS}
-    signature = {name: types.get(name, "constexpr") for name in fused._select.arg_names}
+    constants: dict[str, Any] = {"ROWS": shape.rows, "COLUMNS": shape.columns, "DEPTH": depth, "AREA": shape.area}
+    constants |= {"CHUNK": shape.chunk, "FOLDED": "FOLDED" in given, "POINTERS": pointers, "WHOLE": "WHOLE" in given}
+    constants |= dict.fromkeys(OPTIONAL - set(given))
+    names = fused._select.arg_names
+    signature = {name: "constexpr" if name in constants else types[name] for name in names}
     aligned = {(at,): [["tt.divisibility", 16]] for at, kind in enumerate(signature.values()) if kind[0] == "*"}
     source = ASTSource(fn=fused._select, signature=signature, constexprs=constants, attrs=aligned)
     options = {"num_warps": shape.warps, "num_stages": shape.stages}
@@ -67,14 +70,7 @@ def compiled(capability: int, shape: fused.Shape, pointers: bool, flags: set[str
     registers, stack = map(int, re.search(r"REG:(\d+) STACK:(\d+)", usage).groups())  # type: ignore[union-attr]
     counts = {name: len(re.findall(rf"\b{name}\b", code)) for name in COUNTED}
     counts = {name: count for name, count in counts.items() if count}
-    before = len(re.findall(r"\bFMNMX\b", code.partition("ATOMG")[0]))
-    return {
-        "registers": registers,
-        "spilled": stack,
-        "shared": made.metadata.shared,
-        "maxima_of_every_tile": before,
-        "instructions": counts,
-    }
+    return {"registers": registers, "spilled": stack, "shared": made.metadata.shared, "instructions": counts}
 
 
 def main(some: bool) -> None:

@@ -13,8 +13,8 @@ from kernels.fused import Fused, Shape, Shapes
 from tests.kernels.cuda_cpu import Shim
 
 # Of all that Shape says, what changes the answers if it is wrong.
-SMALL = Shape(rows=64, columns=64, depth=32, area=128, chunk=32, warps=4, stages=2)
-DEEP = Shape(rows=64, columns=128, depth=64, area=128, chunk=64, warps=8, stages=2)
+SMALL = Shape(rows=64, columns=64, depth=32, area=128, chunk=16, warps=4, stages=2)
+DEEP = Shape(rows=64, columns=128, depth=64, area=128, chunk=16, warps=8, stages=2)
 
 
 class Interpreted(Fused):
