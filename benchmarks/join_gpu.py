@@ -110,7 +110,7 @@ def tiled(call: Callable[[], Any]) -> Callable[[], Any]:
     """The same without the fused kernel."""
 
     def without() -> Any:
-        from kernels.runtime import cupy_runtime
+        from kernels.device import cupy_runtime
 
         runtime = cupy_runtime()
         fused, runtime.fused = runtime.fused, None

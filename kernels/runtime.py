@@ -1,10 +1,7 @@
-"""What the engine of the GPU is made of: arrays, launches of CUDA kernels, products of matrices."""
+"""What the engine of the GPU needs of a GPU, and what its kernels are given."""
 
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
-
-import numpy as np
 
 from kernels.exact import Array
 
@@ -56,69 +53,3 @@ class Runtime(Protocol):
     def launch(self, file: str, kernel: str, grid: tuple[int, ...], block: tuple[int, ...], *args: Any) -> None: ...
     def product(self, left: Array, right: Array, out: Array) -> None: ...
     def free_memory(self) -> int: ...
-
-
-@lru_cache(1)
-def cupy_runtime() -> Runtime:
-    return Cupy()
-
-
-class Cupy:
-    def __init__(self) -> None:
-        import cupy
-
-        self.xp, self.fused = cupy, _fused(cupy)
-        self._modules: dict[str, Any] = {}
-        self._kernels: dict[str, Any] = {}
-        self._one, self._zero = np.float32(1).reshape(1), np.float32(0).reshape(1)
-
-    def launch(self, file: str, kernel: str, grid: tuple[int, ...], block: tuple[int, ...], *args: Any) -> None:
-        if kernel not in self._kernels:
-            if file not in self._modules:
-                self._modules[file] = self.xp.RawModule(code=source(file), options=OPTIONS)
-            self._kernels[kernel] = self._modules[file].get_function(kernel)
-        self._kernels[kernel](grid, block, args)
-
-    def product(self, left: Array, right: Array, out: Array) -> None:
-        """out (h, w), rows out.strides[0] apart, = left (h, d) @ right (w, d).T, sums in float32."""
-        from cupy.cuda import device, runtime
-        from cupy_backends.cuda.libs import cublas
-
-        (height, depth), width = left.shape, len(right)
-        if not depth:
-            out[:] = 0
-            return
-        half, handle = runtime.CUDA_R_16F, device.get_cublas_handle()
-        # Partial sums of a product that is split along its depth must not be rounded to half precision; see
-        # cublasMath_t in the cuBLAS documentation.
-        cublas.setMathMode(handle, 16)  # CUBLAS_MATH_DISALLOW_REDUCED_PRECISION_REDUCTION
-        # Column by column, cuBLAS sees the transposes of all three.
-        cublas.gemmEx(
-            handle, cublas.CUBLAS_OP_T, cublas.CUBLAS_OP_N, width, height, depth,
-            self._one.ctypes.data, right.data.ptr, half, depth, left.data.ptr, half, depth,
-            self._zero.ctypes.data, out.data.ptr, half, out.strides[0] // 2,
-            cublas.CUBLAS_COMPUTE_32F, cublas.CUBLAS_GEMM_DEFAULT_TENSOR_OP,
-        )  # fmt: skip
-        cublas.setMathMode(handle, cublas.CUBLAS_DEFAULT_MATH)
-
-    def free_memory(self) -> int:
-        pool = self.xp.get_default_memory_pool()
-        return int(self.xp.cuda.runtime.memGetInfo()[0] + pool.free_bytes())
-
-
-def _fused(cupy: Any) -> "Fused | None":
-    """The one choice between the fused kernel and tiles: a GPU with tensor cores that add in float32 what cp.async
-    brings (compute capability 8.0), and Triton as it comes with PyTorch's builds for CUDA."""
-    device = cupy.cuda.Device()
-    if int(device.compute_capability) < 80:
-        return None
-    try:
-        import torch
-
-        from kernels import fused
-    except ImportError:
-        return None
-    torch.cuda.init()  # Triton launches in PyTorch's context
-    large = device.attributes["MaxSharedMemoryPerBlockOptin"] >= fused.LARGE
-    shapes = fused.HOPPER if large else fused.AMPERE
-    return fused.Fused(cupy, torch.from_dlpack, device.attributes["MultiProcessorCount"], shapes)

@@ -90,7 +90,7 @@ def gpu() -> Backend:
     import cupy
     import torch
 
-    from kernels.runtime import cupy_runtime
+    from kernels.device import cupy_runtime
 
     log.info("pairs on the GPU: %s", "one fused kernel" if cupy_runtime().fused else "tile by tile, without Triton")
 
