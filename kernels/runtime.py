@@ -1,7 +1,9 @@
 """What the engine of the GPU is made of: arrays, launches of CUDA kernels, products of matrices."""
 
+import warnings
 from functools import lru_cache
 from pathlib import Path
+from subprocess import CalledProcessError
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
@@ -108,17 +110,26 @@ class Cupy:
 
 def _fused(cupy: Any) -> "Fused | None":
     """The one choice between the fused kernel and tiles: a GPU with tensor cores that add in float32 what cp.async
-    brings (compute capability 8.0), and Triton as it comes with PyTorch's builds for CUDA."""
+    brings (compute capability 8.0), and Triton as it comes with PyTorch's builds for CUDA. A Triton that cannot launch,
+    for want of the C compiler that it makes its launcher with, is warned about."""
     device = cupy.cuda.Device()
     if int(device.compute_capability) < 80:
         return None
     try:
         import torch
+        import triton
 
         from kernels import fused
     except ImportError:
         return None
+    if not torch.cuda.is_available():  # a build for the CPU
+        return None
     torch.cuda.init()  # Triton launches in PyTorch's context
+    try:
+        _ = triton.runtime.driver.active.utils
+    except (RuntimeError, OSError, AssertionError, CalledProcessError) as error:
+        warnings.warn(f"pairs are searched tile by tile, which is slower: Triton cannot launch: {error}", stacklevel=2)
+        return None
     large = device.attributes["MaxSharedMemoryPerBlockOptin"] >= fused.LARGE
     shapes = fused.HOPPER if large else fused.AMPERE
     return fused.Fused(cupy, torch.from_dlpack, device.attributes["MultiProcessorCount"], shapes)
