@@ -113,7 +113,9 @@ def _fused(cupy: Any) -> "Fused | None":
     brings (compute capability 8.0), and Triton as it comes with PyTorch's builds for CUDA. A Triton that cannot launch,
     for want of the C compiler that it makes its launcher with, is warned about."""
     device = cupy.cuda.Device()
-    if int(device.compute_capability) < 80:
+    capability = int(device.compute_capability)
+    # Scores that Blackwell's larger GPUs keep in tensor memory do not split: Triton 3.7 fails to compile that.
+    if capability < 80 or 100 <= capability < 120:
         return None
     try:
         import torch

@@ -129,6 +129,13 @@ def test_a_torch_without_cuda_leaves_the_tiles(monkeypatch):
     assert runtimes._fused(SimpleNamespace(cuda=SimpleNamespace(Device=lambda: gpu))) is None
 
 
+@pytest.mark.parametrize("capability", ["75", "100", "103"])
+def test_gpus_that_the_kernel_is_not_compiled_for_leave_the_tiles(monkeypatch, capability):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    gpu = SimpleNamespace(compute_capability=capability, attributes={})
+    assert runtimes._fused(SimpleNamespace(cuda=SimpleNamespace(Device=lambda: gpu))) is None
+
+
 @pytest.mark.parametrize("which", ["--some", pytest.param("--all", marks=pytest.mark.slow)])
 def test_the_kernel_compiles_without_spills(which):
     """For GPUs that are not there. Tensor cores, copies in the background, all in registers."""
