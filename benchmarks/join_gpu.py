@@ -145,10 +145,13 @@ def peers(x: Any) -> dict[str, Callable[[], Any]]:
         import faiss
 
         if hasattr(faiss, "StandardGpuResources"):
-            resources = faiss.StandardGpuResources()
+            import faiss.contrib.torch_utils  # takes tensors on the GPU
+            import torch
+
+            resources, y = faiss.StandardGpuResources(), torch.from_dlpack(x)
 
             def knn() -> Any:
-                return faiss.knn_gpu(resources, x, x, 10, metric=faiss.METRIC_INNER_PRODUCT)
+                return _done(faiss.knn_gpu(resources, y, y, 10, metric=faiss.METRIC_INNER_PRODUCT))
 
             calls["FAISS GPU brute force, k = 10"] = knn
     return calls

@@ -5,8 +5,10 @@ A search is queued, and the number of pairs found is read at its end; if they do
 all, or the part is refused.
 """
 
+import warnings
 from collections.abc import Callable
 from functools import lru_cache
+from subprocess import CalledProcessError
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -268,17 +270,28 @@ class Cupy:
 
 def _fused(cupy: Any) -> "Fused | None":
     """The one choice between the fused kernel and tiles: a GPU with tensor cores that add in float32 what cp.async
-    brings (compute capability 8.0), and Triton as it comes with PyTorch's builds for CUDA."""
-    device = cupy.cuda.Device()
-    if int(device.compute_capability) < 80:
+    brings (compute capability 8.0), and Triton as it comes with PyTorch's builds for CUDA. A Triton that cannot launch,
+    for want of the C compiler that it makes its launcher with, is warned about."""
+    gpu = cupy.cuda.Device()
+    capability = int(gpu.compute_capability)
+    # Scores that Blackwell's larger GPUs keep in tensor memory do not split: Triton 3.7 fails to compile that.
+    if capability < 80 or 100 <= capability < 120:
         return None
     try:
         import torch
+        import triton
 
         from kernels import fused
     except ImportError:
         return None
+    if not torch.cuda.is_available():  # a build for the CPU
+        return None
     torch.cuda.init()  # Triton launches in PyTorch's context
-    large = device.attributes["MaxSharedMemoryPerBlockOptin"] >= fused.LARGE
+    try:
+        _ = triton.runtime.driver.active.utils
+    except (RuntimeError, OSError, AssertionError, CalledProcessError) as error:
+        warnings.warn(f"pairs are searched tile by tile, which is slower: Triton cannot launch: {error}", stacklevel=2)
+        return None
+    large = gpu.attributes["MaxSharedMemoryPerBlockOptin"] >= fused.LARGE
     shapes = fused.HOPPER if large else fused.AMPERE
-    return fused.Fused(cupy, torch.from_dlpack, device.attributes["MultiProcessorCount"], shapes)
+    return fused.Fused(cupy, torch.from_dlpack, gpu.attributes["MultiProcessorCount"], shapes)

@@ -142,7 +142,8 @@ def halves(part: Part, lows: Lows) -> Iterator[tuple[Part, Lows]]:
             rows, columns = slice(top, min(top + down, height)), slice(left, min(left + across, width))
             if part.triangle and isinstance(part.columns, slice):  # no pair stands before the diagonal
                 columns = slice(max(left, top + part.rows.start - part.columns.start), columns.stop)
-            yield part.at(rows, columns), lows.of(rows, columns)
+            if columns.start < columns.stop:
+                yield part.at(rows, columns), lows.of(rows, columns)
 
 
 def sift(engine: Engine, part: Part, lows: Lows) -> tuple[Found, list[Part]] | None:

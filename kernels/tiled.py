@@ -42,7 +42,8 @@ class Tiled:
 
     def fill(self, part: Part, sides: Sides, k: int, slack: float) -> None:
         """Raises floors at -inf to what k pairs of each row with the first columns reach, and of each column with the
-        first rows."""
+        first rows. On the diagonal, where most rows have no pair with the first columns, a row has one floor as row
+        and as column."""
         sizes, firsts = (part.height, part.width), (HEIGHT, WIDTH)
         for by_row in (1, 0):
             floor, size, step = sides[-1 - by_row], sizes[1 - by_row], firsts[1 - by_row]
@@ -55,6 +56,13 @@ class Tiled:
                 piece = part.at(rows, columns)
                 described = self._scores(piece, sides.of(rows, columns), *self._operands(piece), 0)
                 self._raise(described, by_row, k, slack, floor[own])
+        if part.triangle:
+            row, column = part.rows, part.columns
+            first = max(row.start, column.start)
+            last = max(first, min(row.stop, column.stop))
+            above, beside = sides.floor_row[first - row.start : last - row.start], sides.floor_column
+            beside = beside[first - column.start : last - column.start]
+            above[:] = beside[:] = self.xp.maximum(above, beside)
 
     def _raise(self, described: tuple[Any, ...], by_row: int, k: int, slack: float, floor: Array) -> None:
         lines = int(described[2 if by_row else 3])

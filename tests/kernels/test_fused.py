@@ -5,12 +5,17 @@ import os
 import subprocess
 import sys
 from itertools import product
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 import kernels
-from kernels import device, host, locality
+from kernels import device, host, locality, tiled, walk
+from kernels.engine import Lows, Part, halves
 from tests.kernels import brute, checks
 from tests.kernels.interpreted import runtime
 
@@ -92,6 +97,52 @@ def test_more_pairs_than_room(monkeypatch, prefix, n, most, triangle):
     assert None in asked
     assert 5 < max(n for n in asked if n is not None) <= most
     checks.check_neighbours(a, b, "euclidean", 9, prefix=prefix)
+
+
+@given(st.integers(1, 60), st.integers(0, 60), st.integers(0, 60))
+def test_halves_hold_every_pair_once(height, ahead, more):
+    """Of a triangle, and none of them is empty."""
+    width = max(1, height - ahead + more)
+    parts = [Part(None, None, None, None, slice(0, height), slice(ahead, ahead + width), ahead < height, False)]
+    seen = np.zeros((height, ahead + width), int)
+    while parts:
+        part = parts.pop()
+        assert part.height > 0 and part.width > 0
+        if part.height * part.width > 3:
+            parts += [half for half, _ in halves(part, Lows(0.0))]
+        else:
+            seen[part.rows, part.columns] += 1
+    asked = np.zeros_like(seen)
+    asked[:, ahead:] = 1
+    assert seen.max() == 1
+    if ahead < height:
+        asked = np.triu(asked, 1)
+    assert (seen >= asked).all()
+
+
+def test_lists_of_a_part_on_the_diagonal_look_at_few_pairs(monkeypatch):
+    """Most of its rows have no pair with its first columns, but some with its first rows."""
+    through(monkeypatch)
+    monkeypatch.setattr(tiled, "HEIGHT", 16)
+    monkeypatch.setattr(tiled, "WIDTH", 16)
+    handed_on, hits = [], walk.Walk._hits
+    monkeypatch.setattr(walk.Walk, "_hits", lambda self, i, *rest: (handed_on.append(len(i)), hits(self, i, *rest))[1])
+    x = np.random.default_rng(0).normal(size=(192, 20))
+    checks.check_neighbours(x, None, "cosine", 2, prefix="off")
+    assert sum(handed_on) < 192 * 191 / 4
+
+
+def test_a_torch_without_cuda_leaves_the_tiles(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    gpu = SimpleNamespace(compute_capability="90", attributes={})
+    assert device._fused(SimpleNamespace(cuda=SimpleNamespace(Device=lambda: gpu))) is None
+
+
+@pytest.mark.parametrize("capability", ["75", "100", "103"])
+def test_gpus_that_the_kernel_is_not_compiled_for_leave_the_tiles(monkeypatch, capability):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    gpu = SimpleNamespace(compute_capability=capability, attributes={})
+    assert device._fused(SimpleNamespace(cuda=SimpleNamespace(Device=lambda: gpu))) is None
 
 
 @pytest.mark.parametrize("which", ["--some", pytest.param("--all", marks=pytest.mark.slow)])
