@@ -51,6 +51,7 @@ class Device:
         self.xp = self.runtime.xp
         self.fused, self.tiled = self.runtime.fused, Tiled(self.runtime)
         self._most = max(self.runtime.free_memory() // SHARE // PER_PAIR, HEIGHT * WIDTH)
+        # Of what is searched tile by tile, and of bit strings.
         self.bit_tile = self.tile = HEIGHT, int(min(self._most // HEIGHT // WIDTH, 16)) * WIDTH
         if self.fused:
             self.tile, self.block = (FUSED, FUSED), self.fused.shapes.shallow.rows

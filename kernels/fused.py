@@ -6,6 +6,8 @@ one, costs its product and one maximum for each score. Of any other, the pairs a
 the places of all columns would not fit into registers beside the scores. The count goes on when the room is full, so
 that the caller knows how much is needed.
 
+Launched on PyTorch's current stream and device, which are to be CuPy's: nothing here changes either.
+
 Written in Triton (Tillet, Kung and Cox, "Triton: an intermediate language and compiler for tiled neural network
 computations", 2019). Rows come through tensor descriptors: the copy engine of an sm_90 GPU, pointers before it.
 """
@@ -86,7 +88,7 @@ class Fused:
         """
         unit, least = part.screen.unit, low - slack
         if unit:
-            low = int(np.clip(np.floor((least - part.frame.itself) / unit) - 1, -(2**31), 2**31 - 1))
+            low = int(np.clip(np.floor((least - part.frame.itself) / unit) - 1, -(2**30), 2**30))
         else:
             low = float(np.nextafter(np.float32(least), np.float32(-np.inf)))
         if sides.floor_row is not None:
@@ -99,12 +101,12 @@ class Fused:
             assert not part.triangle  # the kernel knows the numbers of columns that follow each other
             right = right[part.columns]
         shape = self._shape(part, sides, crowds is not None)
-        folded = part.triangle and start == part.rows.start and part.height == part.width
+        square = start == part.rows.start and part.height == part.width
+        folded = part.triangle and square and part.cells is None
         depth = shape.depth * 2 // left.dtype.itemsize
         down, across = (-(-size // shape.area) for size in (part.height, part.width))
         tiles = (down * (down + 1) // 2 if folded else down * across) * shape.area**2 // (shape.rows * shape.columns)
-        if part.cells is not None:
-            tiles = len(part.cells)
+        tiles = tiles if part.cells is None else len(part.cells)
         operands = [self.tensor(left), self.tensor(right)]
         if not self.shapes.pointers:
             blocks = [shape.rows, depth], [shape.columns, depth]
@@ -176,11 +178,12 @@ def _piece(score, number, HALVINGS: tl.constexpr):
     return some
 
 
-# For numbers that are 1, or multiples of 16, Triton would compile each time.
+# For numbers that are 1 or multiples of 16, and arrays that begin at such an address, Triton would compile anew.
 NUMBERS = ("tiles", "steps", "top", "start", "height", "width", "shift", "low", "most", "room")
+SIDES = (*Sides._fields, "cells", "crowds")
 
 
-@triton.jit(do_not_specialize=NUMBERS)
+@triton.jit(do_not_specialize=NUMBERS, do_not_specialize_on_alignment=SIDES)
 def _select(
     left, right, offset_row, offset_column, group_row, group_column, cap_row, cap_column, floor_row, floor_column,
     cells, crowds, count, out_i, out_j, out_score, tiles, steps, top, start, height, width, shift, low, most, room,

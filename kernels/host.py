@@ -26,7 +26,7 @@ class Host:
     whole = False
     tile = (1024, 2048)
     memory = 2.0**28  # bytes for a tile and its pairs, if nobody says
-    bit_tile = (64, 32768)  # of bit strings, which are compared a row at a time
+    bit_tile = (64, 32768)  # of bit strings and signatures, which are compared a row at a time
     bits_directly = most_counted = 2**31  # bits that are compared without operands, and bits or entries at most
     block = 128  # rows and columns of the parts of a tile that a prefix screen leaves alone or not
     gather = 60  # a pair computed by itself costs as much as so many pairs of a tile

@@ -27,8 +27,9 @@ FEW_ROWS, FEW_COLUMNS = 8192, 32
 AXES_COST = 100
 # The share of a sample of tiles that a prefix may leave to be done in full at most.
 MOST_TILES = 0.4
-# From this depth on whole numbers of 8 bits are worth a try, at twice the rate.
-DEEP = 384
+# From this depth on whole numbers of 8 bits are worth a try, at twice the rate; and from so many rows for each column
+# on, when their rotation costs little beside the product.
+DEEP, ROTATION_COST = 384, 256
 # The share of all pairs that the longest prefix may leave open at most.
 MOST_LEFT = 0.05
 
@@ -128,7 +129,7 @@ def choose(engine: Engine, frame: Frame, order: Array, low: float, axes: Array) 
 def whole_pays(engine: Engine, frame: Frame, order: Array, low: float) -> bool:
     """Whether a screen of whole numbers saves a fifth on a sample, though what it leaves is looked at one by one."""
     n, split = frame.space.n, frame.space.split
-    if not engine.whole or frame.counted or frame.depth < DEEP or n < FEW_ROWS:
+    if not engine.whole or frame.counted or frame.depth < DEEP or n < ROTATION_COST * frame.depth:
         return False
     xp = engine.xp
     start, end = (0, n) if split is None else (split, split)

@@ -15,11 +15,11 @@ A prefix screen scores only the first p coordinates of a rotated frame and the l
 """
 
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.fft import dct
 
 from kernels.exact import Array, Space
 
@@ -62,6 +62,7 @@ class Frame:
     def score(self, closeness: Any) -> Any:
         """The score of pairs that are that close; rising with closeness."""
         if self.counted:
+            closeness = np.clip(closeness, -1.0, 2.0)
             return (2 * closeness - 1 if self.space.metric == "hamming" else closeness) * self.depth
         # Beyond what rows of the frame can have, all scores are alike; they must stay where float32 resolves the slack.
         if self.distance:
@@ -146,13 +147,15 @@ def whole(engine: Any, frame: Frame, order: Array, low: float) -> Screen:
 def _beyond(frame: Frame, low: float, residual: float) -> float:
     """By how much minus half the squared distance falls below `low` when rows that close are off by `residual`."""
     squared = max(2 * (frame.itself - low), 0.0)
+    # 1e-9 for what the frame and its rotation round; the slack of `scan` on top holds what the roots below do.
     return ((np.sqrt(squared) + 2 * residual + 1e-9) ** 2 - squared) / 2
 
 
-@lru_cache(4)
 def turned(depth: int) -> NDArray[np.float64]:
-    """A rotation (depth, depth) that spreads what is in few coordinates over all of them."""
-    return np.linalg.qr(np.random.default_rng(0).normal(size=(depth, depth)))[0]
+    """A rotation (depth, depth) that spreads what is in few coordinates over all of them: signs at random, then a
+    cosine transform (after Ailon and Chazelle, "The fast Johnson-Lindenstrauss transform", 2009)."""
+    signs = np.random.default_rng(0).choice([-1.0, 1.0], size=depth)
+    return signs[:, None] * dct(np.eye(depth), axis=1, norm="ortho")
 
 
 def shorten(xp: Any, z: Array, axes: Array) -> Array:

@@ -62,7 +62,7 @@ class Walk:
         self.engine, self.space, self.k = engine, space, k
         xp = engine.xp
         self.frame = Frame(xp, space)
-        self.tile = _within(memory, engine.bit_tile if space.metric == "hamming" else engine.tile, self.frame.depth)
+        self.tile = _within(memory, engine.bit_tile if self.frame.counted else engine.tile, self.frame.depth)
         if self.frame.counted and self.frame.depth > engine.most_counted:
             raise ValueError(f"rows have {self.frame.depth} entries to compare; at most {engine.most_counted} on a GPU")
         if not (prefix in ("auto", "off") or (isinstance(prefix, int) and 1 <= prefix <= max(locality.LENGTHS))):

@@ -30,15 +30,21 @@ VARIANTS: dict[str, tuple[str, ...]] = {
     "cells of distances": ("cells", *OFFSETS),
     "tree": (*OFFSETS, *FLOORS, "group_row", "group_column", "cap_row", "cap_column"),
     "whole numbers": (*OFFSETS, "WHOLE"),
+    "sifted triangle": ("crowds", "FOLDED"),
+    "triangle of distances": (*OFFSETS, "FOLDED"),
+    "triangle of lists": (*FLOORS, "FOLDED"),
+    "triangle of whole numbers": (*OFFSETS, "WHOLE", "FOLDED"),
+    "tree of a triangle": (*OFFSETS, *FLOORS, "group_row", "group_column", "cap_row", "cap_column", "FOLDED"),
 }
 OPTIONAL = set(VARIANTS["tree"]) | {"cells", "crowds"}
 # Which shape takes which (Fused._shape).
-SHAPES = {
-    "deep": ["plain", "triangle", "distances", "lists", "lists of distances", "whole numbers"],
-    "shallow": ["plain", "triangle", "sifted", "cells"],
-    "laden": ["distances", "lists", "lists of distances", "sifted distances", "cells of distances", "tree"],
+DISTANCES_AND_LISTS = ("distances", "triangle of distances", "lists", "triangle of lists", "lists of distances")
+SHAPES: dict[str, tuple[str, ...]] = {
+    "deep": ("plain", "triangle", *DISTANCES_AND_LISTS, "whole numbers", "triangle of whole numbers"),
+    "shallow": ("plain", "triangle", "sifted", "sifted triangle", "cells"),
+    "laden": (*DISTANCES_AND_LISTS, "sifted distances", "cells of distances", "tree", "tree of a triangle"),
 }
-SOME = {("deep", "triangle"), ("shallow", "sifted"), ("laden", "tree")}
+SOME = {("deep", "triangle"), ("shallow", "sifted triangle"), ("laden", "tree of a triangle")}
 COUNTED = ("HGMMA", "IGMMA", "HMMA", "IMMA", "UTMALDG", "LDGSTS", "FMNMX", "ATOMG", "LDL", "STL")
 
 
@@ -57,7 +63,11 @@ def compiled(capability: int, shape: fused.Shape, pointers: bool, given: tuple[s
     constants |= dict.fromkeys(OPTIONAL - set(given))
     names = fused._select.arg_names
     signature = {name: "constexpr" if name in constants else types[name] for name in names}
-    aligned = {(at,): [["tt.divisibility", 16]] for at, kind in enumerate(signature.values()) if kind[0] == "*"}
+    aligned = {
+        (at,): [["tt.divisibility", 16]]
+        for at, name in enumerate(names)
+        if signature[name][0] == "*" and name not in fused.SIDES
+    }
     source = ASTSource(fn=fused._select, signature=signature, constexprs=constants, attrs=aligned)
     options = {"num_warps": shape.warps, "num_stages": shape.stages}
     made = triton.compile(source, target=GPUTarget("cuda", capability, 32), options=options)

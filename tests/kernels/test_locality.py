@@ -31,7 +31,7 @@ def test_a_prefix_is_not_used_where_it_leaves_too_many_tiles(alike, chosen):
 
 
 def test_whole_numbers_are_used_where_they_pay(monkeypatch):
-    monkeypatch.setattr(locality, "FEW_ROWS", 1000)
+    monkeypatch.setattr(locality, "ROTATION_COST", 1000 / 384)
     engine = device.Device(runtime())
 
     def pays(x, low=0.9, engine=engine):
@@ -39,7 +39,7 @@ def test_whole_numbers_are_used_where_they_pay(monkeypatch):
 
     assert pays(drawn(1000, 384, 0.0))
     assert not pays(drawn(999, 384, 0.0))  # few rows
-    assert not pays(drawn(1000, 383, 0.0))  # few columns
+    assert not pays(drawn(1001, 383, 0.0))  # few columns
     assert not pays(drawn(1000, 384, 0.5))  # many pairs are left
     assert not pays(drawn(1000, 384, 0.0), low=0.0)
     assert not pays(drawn(1000, 384, 0.0), engine=host.Host())
