@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import kernels
@@ -66,13 +66,15 @@ def test_whole_numbers_and_rows_of_zeros(monkeypatch, metric, threshold):
     checks.check_pairs(x[:25], x[25:], metric, threshold)
 
 
-def test_crowded_cells_are_done_in_full(monkeypatch):
+# Of the 4,096 pairs of a cell, more than 4096 / gather are a crowd: all, some, one.
+@pytest.mark.parametrize("gather, cells", [(1, set()), (400, {"cells"}), (10**6, {"cells"})])
+def test_crowded_cells_are_done_in_full(monkeypatch, gather, cells):
     fused = through(monkeypatch)
-    rng = np.random.default_rng(0)
-    x = checks.vectors(rng, 300, 40, 0.02, 10, 2)
-    x = x[np.argsort(x[:, 0])]
+    monkeypatch.setattr(device.Device, "gather", gather)
+    x = checks.vectors(np.random.default_rng(0), 200, 40, 0.02, 10, 2)
+    x = x[np.argsort(x[:, 0])] if gather < 10**6 else x[::2]
     checks.check_pairs(x, None, "cosine", 0.95, prefix=4)
-    assert fused.variants == {"crowds", "cells"}
+    assert fused.variants == {"crowds"} | cells
 
 
 # A cell has 64 x 64 pairs; no part of fewer is refused.
@@ -99,17 +101,21 @@ def test_more_pairs_than_room(monkeypatch, prefix, n, most, triangle):
     checks.check_neighbours(a, b, "euclidean", 9, prefix=prefix)
 
 
-@given(st.integers(1, 60), st.integers(0, 60), st.integers(0, 60))
+@settings(deadline=None)
+@given(st.integers(1, 30), st.integers(0, 30), st.integers(0, 30))
 def test_halves_hold_every_pair_once(height, ahead, more):
-    """Of a triangle, and none of them is empty."""
+    """Of a triangle, and none of them is empty; with what goes with its rows and columns."""
     width = max(1, height - ahead + more)
-    parts = [Part(None, None, None, None, slice(0, height), slice(ahead, ahead + width), ahead < height, False)]
+    whole = Part(None, None, None, None, slice(0, height), slice(ahead, ahead + width), ahead < height, False)
+    parts = [(whole, Lows(0.0, 1, np.arange(height), ahead + np.arange(width)))]
     seen = np.zeros((height, ahead + width), int)
     while parts:
-        part = parts.pop()
+        part, lows = parts.pop()
         assert part.height > 0 and part.width > 0
+        assert (lows.floor_row == part.row_numbers()).all() and (lows.floor_column == part.column_numbers()).all()
+        assert part.place == (part.rows.start, part.columns.start - ahead)
         if part.height * part.width > 3:
-            parts += [half for half, _ in halves(part, Lows(0.0))]
+            parts += halves(part, lows)
         else:
             seen[part.rows, part.columns] += 1
     asked = np.zeros_like(seen)
