@@ -8,7 +8,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from pipeline import files
+from pipeline import files, interrupts
 from pipeline.config import Config, ConfigError
 from pipeline.folder import Run
 from pipeline.run import run as audit
@@ -126,7 +126,9 @@ def demo(folder: Annotated[Path, typer.Argument(help="Where to draw it; must not
 @contextmanager
 def _exit_codes() -> Iterator[None]:
     try:
-        yield
+        with interrupts.kept():
+            yield
+            interrupts.check()
     except ConfigError as error:
         typer.echo(f"pixsieve: {error}", err=True)
         raise typer.Exit(2) from None

@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from pipeline import backend, files, metadata, progress, sources, workers
+from pipeline import backend, files, interrupts, metadata, progress, sources, workers
 from pipeline.config import Config, ConfigError
 from pipeline.folder import Run
 from pipeline.lock import locked
@@ -129,6 +129,7 @@ def _stage(run: Run, stage: Stage, digests: dict[str, str], farm: workers.Farm) 
                 _note(outcome, result, digests)
                 result.ran += 1
                 result.done += int(outcome.counts.get("rows", 0))
+            interrupts.check()
     result.failed = len(failures)
     result.seconds = time.perf_counter() - started
     if not failures:

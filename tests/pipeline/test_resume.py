@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline import demo
+from pipeline import demo, interrupts
 from tests.pipeline.helpers import audit, by_key, ran, results
 
 SETTINGS = ("run.batch_rows=16", "run.block_rows=32", "workers.device=cpu")
@@ -106,6 +106,21 @@ def test_interrupted_by_hand(whole, tmp_path: Path):
     assert "interrupted" in said
     audit(source, out, *SETTINGS)
     assert results(out) == expected
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_an_interrupt_that_python_drops_is_kept():
+    class Noisy:
+        def __del__(self) -> None:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with interrupts.kept():
+        noisy = Noisy()
+        del noisy
+        with pytest.raises(KeyboardInterrupt):
+            interrupts.check()
+    with interrupts.kept():
+        interrupts.check()
 
 
 def test_a_scan_cut_off_before_its_commit_leaves_no_trace(whole, tmp_path: Path):
