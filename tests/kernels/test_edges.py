@@ -118,7 +118,7 @@ def test_copies_are_one_row_to_neighbours(monkeypatch):
     assert sum(computed) <= 5000 + 50 * 50
 
 
-@pytest.mark.parametrize("depth", [8, 1024])
+@pytest.mark.parametrize("depth", [8, pytest.param(1024, marks=pytest.mark.slow)])
 def test_memory_is_bounded_where_every_pair_counts(depth):
     x = np.random.default_rng(6).normal(size=(2000, depth)).astype(np.float32) + 3
     chunks = kernels.pairs(x, threshold=-1.0, memory=2**24)

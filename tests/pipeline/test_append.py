@@ -80,7 +80,7 @@ def expected_pair_units(out: Path, old_blocks: int) -> int:
     return expected
 
 
-@pytest.mark.parametrize("seed", [0, 1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (2, 3))])
+@pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (0, 2, 3))])
 def test_every_night_equals_a_fresh_run(tmp_path: Path, seed: int):
     rng = np.random.default_rng(seed)
     families = [pattern(rng) for _ in range(4)]

@@ -42,7 +42,7 @@ def test_any_cut_gives_the_same_answer(seed, n, spread, batch_rows, batches_in_b
             assert by_key(whole, name) == by_key(cut, name)
 
 
-@pytest.mark.parametrize("method", ["hdbscan", "kmeans"])
+@pytest.mark.parametrize("method", [pytest.param("hdbscan", marks=pytest.mark.slow), "kmeans"])
 def test_neither_workers_nor_the_hash_seed_change_a_byte(tmp_path: Path, method: str):
     np.save(tmp_path / "x.npy", unit_rows(np.random.default_rng(0), 400, 12, 0.2, copies=40))
     cut = ("run.batch_rows=40", "run.block_rows=80", f"cluster.method={method}", "cluster.n_clusters=4")

@@ -120,7 +120,7 @@ def images(tmp_path_factory):
         ("embed.batch_size=7", set()),
         ("embed.read_ahead_mb=1", set()),
         ("workers.retries=3", set()),
-        ("workers.kind=local", set()),
+        pytest.param("workers.kind=local", set(), marks=pytest.mark.slow),
         ("run.block_rows=10", set()),
     ],
 )

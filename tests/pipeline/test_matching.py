@@ -58,9 +58,9 @@ def stored(out: Path) -> np.ndarray:
 @pytest.mark.parametrize(
     ("data", "batches"),
     [
-        *(("blobs", b) for b in (1, 2, 7, 10, 50)),
+        *(("blobs", b) for b in (1, 2, 7, 10)),
         *((data, b) for data in ("filaments", "copies") for b in (1, 7)),
-        *(pytest.param(data, 50, marks=pytest.mark.slow) for data in ("filaments", "copies")),
+        *(pytest.param(data, 50, marks=pytest.mark.slow) for data in ("blobs", "filaments", "copies")),
     ],
 )
 def test_exact_equals_scikit_learn_over_all_rows(tmp_path: Path, data: str, batches: int):

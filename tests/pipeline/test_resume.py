@@ -46,7 +46,8 @@ def whole(tmp_path_factory):
 
 @pytest.mark.parametrize(
     ("kind", "method"),
-    [("inline", "dbscan"), ("local", "dbscan"), pytest.param("inline", "hdbscan", marks=pytest.mark.slow)],
+    [("inline", "dbscan")]
+    + [pytest.param(*way, marks=pytest.mark.slow) for way in (("local", "dbscan"), ("inline", "hdbscan"))],
 )
 def test_killed_again_and_again(whole, tmp_path: Path, kind: str, method: str):
     source, expected, units = whole
