@@ -77,6 +77,14 @@ def test_crowded_cells_are_done_in_full(monkeypatch, gather, cells):
     assert fused.variants == {"crowds"} | cells
 
 
+def test_a_cell_with_one_pair_too_many_is_done_in_full(monkeypatch):
+    through(monkeypatch)
+    monkeypatch.setattr(device.Device, "gather", 10**6)
+    x = np.random.default_rng(1).normal(size=(120, 24))
+    x[100] = x[3]
+    checks.check_pairs(x, None, "cosine", 0.999, prefix=12)
+
+
 # A cell has 64 x 64 pairs; no part of fewer is refused.
 @pytest.mark.parametrize("prefix, n, most", [("off", 80, 1000), (4, 150, 4096)])
 @pytest.mark.parametrize("triangle", [True, False])
