@@ -110,11 +110,9 @@ class Device:
     def scan(self, part: Part, lows: Lows) -> Found | None:
         """The pairs of a part of the walk whose score may be at or above the lows of their row or column; None: there
         are more than there is room for."""
-        slack = part.screen.slack
         if part.space.metric == "hamming" and part.screen.left is None:
-            return self._read(lambda room, out: self._near(part, lows, room, out), slack, Sides())
-        slack = slack * 1.001 + 1e-6  # what follows is float32
-        sides = self._sides(part, lows)
+            return self._read(lambda room, out: self._near(part, lows, room, out), part.screen.slack, Sides())
+        sides, slack = self._sides(part, lows), _loosened(part)
         if self.fused is None or part.space.metric == "jaccard":
             tiled = self.tiled.select
             return self._read(lambda room, out: tiled(part, sides, lows.low, slack, lows.k, room, out), slack, sides)
@@ -129,7 +127,7 @@ class Device:
         if part.screen.unit:  # few are left, wherever they are
             found = self.scan(part, lows)
             return found if found is None else (found, [])
-        fused, sides, slack = self.fused, self._sides(part, lows), part.screen.slack * 1.001 + 1e-6
+        fused, sides, slack = self.fused, self._sides(part, lows), _loosened(part)
         crowds, most = self.xp.zeros(fused.cells(part), np.int32), self.block**2 // self.gather
 
         def run(room: int, out: Out) -> None:
@@ -219,6 +217,11 @@ class Device:
         if items:
             args = tuple(self.xp.ascontiguousarray(arg) if getattr(arg, "ndim", 0) else arg for arg in args)
             self.runtime.launch("graph", kernel, (-(-items // THREADS),), (THREADS,), *args)
+
+
+def _loosened(part: Part) -> float:
+    """The slack of a part whose scores are compared in float32."""
+    return part.screen.slack * 1.001 + 1e-6
 
 
 @lru_cache(1)

@@ -151,8 +151,10 @@ def sift(engine: Engine, part: Part, lows: Lows) -> tuple[Found, list[Part]] | N
     one by one: rows of blocks that hold such."""
     xp, block, first = engine.xp, engine.block, part.columns.start
     found = engine.scan(part, lows)
-    if found is None or not len(found.i):
-        return found if found is None else (found, [])
+    if found is None:
+        return None
+    if not len(found.i):
+        return found, []
     across = -(-part.width // block)
     cell = found.i // block * across + found.j // block
     crowded = xp.bincount(cell, minlength=-(-part.height // block) * across) > block * block / engine.gather

@@ -180,10 +180,10 @@ def _piece(score, number, HALVINGS: tl.constexpr):
 
 # For numbers that are 1 or multiples of 16, and arrays that begin at such an address, Triton would compile anew.
 NUMBERS = ("tiles", "steps", "top", "start", "height", "width", "shift", "low", "most", "room")
-SIDES = (*Sides._fields, "cells", "crowds")
+OPTIONAL = (*Sides._fields, "cells", "crowds")
 
 
-@triton.jit(do_not_specialize=NUMBERS, do_not_specialize_on_alignment=SIDES)
+@triton.jit(do_not_specialize=NUMBERS, do_not_specialize_on_alignment=OPTIONAL)
 def _select(
     left, right, offset_row, offset_column, group_row, group_column, cap_row, cap_column, floor_row, floor_column,
     cells, crowds, count, out_i, out_j, out_score, tiles, steps, top, start, height, width, shift, low, most, room,

@@ -13,7 +13,7 @@ ALIKE = {"MPO": "JPEG"}  # several JPEGs in one file go by the name of one
 DAMAGED = (
     OSError,  # UnidentifiedImageError is one
     ValueError,
-    RuntimeError,  # AVIF; NotImplementedError is one: DDS
+    RuntimeError,  # AVIF, DDS
     Image.DecompressionBombError,
     ArithmeticError,  # of numbers that a reader does not expect, as Spider's are
     AttributeError,

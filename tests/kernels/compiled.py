@@ -36,7 +36,6 @@ VARIANTS: dict[str, tuple[str, ...]] = {
     "triangle of whole numbers": (*OFFSETS, "WHOLE", "FOLDED"),
     "tree of a triangle": (*OFFSETS, *FLOORS, "group_row", "group_column", "cap_row", "cap_column", "FOLDED"),
 }
-OPTIONAL = set(VARIANTS["tree"]) | {"cells", "crowds"}
 # Which shape takes which (Fused._shape).
 DISTANCES_AND_LISTS = ("distances", "triangle of distances", "lists", "triangle of lists", "lists of distances")
 SHAPES: dict[str, tuple[str, ...]] = {
@@ -60,13 +59,13 @@ def compiled(capability: int, shape: fused.Shape, pointers: bool, given: tuple[s
         types[side] = f"*{kind}" if pointers else f"tensordesc<{kind}[{lines}, {depth}]>"
     constants: dict[str, Any] = {"ROWS": shape.rows, "COLUMNS": shape.columns, "DEPTH": depth, "AREA": shape.area}
     constants |= {"CHUNK": shape.chunk, "FOLDED": "FOLDED" in given, "POINTERS": pointers, "WHOLE": "WHOLE" in given}
-    constants |= dict.fromkeys(OPTIONAL - set(given))
+    constants |= dict.fromkeys(set(fused.OPTIONAL) - set(given))
     names = fused._select.arg_names
     signature = {name: "constexpr" if name in constants else types[name] for name in names}
     aligned = {
         (at,): [["tt.divisibility", 16]]
         for at, name in enumerate(names)
-        if signature[name][0] == "*" and name not in fused.SIDES
+        if signature[name][0] == "*" and name not in fused.OPTIONAL
     }
     source = ASTSource(fn=fused._select, signature=signature, constexprs=constants, attrs=aligned)
     options = {"num_warps": shape.warps, "num_stages": shape.stages}
