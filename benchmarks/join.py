@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 import kernels
-from benchmarks import join_gpu, medians, record, table, vectors
+from benchmarks import medians, record, table, vectors
 
 BLOCK = 4096
 
@@ -171,6 +171,8 @@ def main() -> None:
     way.add_argument("--gpu", action="store_true")
     options = parser.parse_args()
     if options.gpu:
+        from benchmarks import join_gpu
+
         given = np.load(options.vectors) if options.vectors else None
         join_gpu.main(options.rows or [200_000, 1_000_000], options.similarity, options.repeats, given)
         return

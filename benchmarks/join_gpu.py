@@ -9,6 +9,8 @@ import numpy as np
 
 import kernels
 from benchmarks import medians, record, table
+from benchmarks.join import keys, truth
+from kernels.device import Device, cupy_runtime
 
 DEPTHS = (64, 384, 512, 768)
 # Rows of a sample of which every pair is looked at in float64, on the host.
@@ -17,53 +19,55 @@ BLOCK = 8192
 
 
 def main(sizes: list[int], similarity: float, repeats: int, given: np.ndarray | None) -> None:
-    import cupy
-
-    peak = matrix_product(repeats)
+    runtime, peak = cupy_runtime(), matrix_product(repeats)
     print(f"8192^3 product in half precision: {peak / 1e12:,.0f} TFLOP/s")
     shapes = [(n, d) for d in DEPTHS for n in sizes] if given is None else [given.shape]
     for n, d in shapes:
-        free = cupy.cuda.runtime.memGetInfo()[0]
+        free = runtime.free_memory()
         if n * d * 8 > free:  # the rows, and twice their copy as operands
             print(f"{n:,} x {d}: not measured, needs {n * d * 8 / 2**30:.0f} GB of {free / 2**30:.0f}")
             continue
-        x = groups(n, d) if given is None else cupy.asarray(given)
+        x = groups(n, d) if given is None else runtime.xp.asarray(given)
         one(x, similarity, repeats, peak, "groups" if given is None else "given")
         del x
-        cupy.get_default_memory_pool().free_all_blocks()
 
 
 def one(x: Any, similarity: float, repeats: int, peak: float, source: str) -> None:
     n, d = x.shape
+    work = 2.0 * n * n * d  # of all products; by symmetry, half of them are made
     every = {
         "counts": lambda: _done(kernels.counts(x, threshold=similarity, prefix="off")),
         "pairs": lambda: found(x, similarity, "off"),
         "pairs, prefix auto": lambda: found(x, similarity, "auto"),
     }
+    made = {"counts": work / 2, "pairs": work / 2}
     calls: dict[str, Callable[[], Any]] = {f"fused: {name}": call for name, call in every.items()}
     calls |= {f"tiles: {name}": tiled(call) for name, call in every.items()}
     calls |= {"torch tiles": lambda: torch_tiles(x, similarity)} | peers(x)
+    executed = {f"{way}: {name}": each for way in ("fused", "tiles") for name, each in made.items()}
+    executed["torch tiles"] = work
     for call in calls.values():
         call()
     seconds, answers = medians(calls, repeats)
-    rows = []
-    for name, s in seconds.items():
-        once = n * n * d / s  # two for each product, of half the pairs: what is executed without a prefix
-        executed = (once if "torch" not in name else 2 * once) if "auto" not in name and "k = 10" not in name else None
-        share = "" if executed is None else executed / peak
-        rows.append((name, s, s / seconds["fused: pairs"], _tera(executed), share, _tera(2 * once), 2 * once / peak))
+    rows = [
+        (
+            name,
+            s,
+            s / seconds["fused: pairs"],
+            *((executed[name] / s / 1e12, executed[name] / s / peak) if name in executed else ("", "")),
+            work / s / 1e12,
+            work / s / peak,
+        )
+        for name, s in seconds.items()
+    ]
     title = f"{n:,} x {d} ({source}), similarity {similarity}, medians of {repeats}"
-    table(title, ("", "seconds", "times ours", "TFLOP/s", "share", "effective", "share "), rows)
+    table(title, ("", "seconds", "times ours", "TFLOP/s", "share", "effective TFLOP/s", "effective share"), rows)
     checked = {name: rechecked(call) for name, call in every.items()}
     wrong = {name: mismatches(x, similarity, prefix) for name, prefix in (("pairs", "off"), ("prefix auto", "auto"))}
     print(f"re-checked in float64: {checked}; wrong among {SAMPLE} rows: {wrong}")
     result = {"rows": [n, d], "vectors": source, "similarity": similarity, "gemm_tflops": peak / 1e12}
     result |= {"seconds": seconds, "pairs": answers["fused: pairs"], "rechecked": checked, "wrong_of_a_sample": wrong}
     record("join", {"gpu_run": result})
-
-
-def _tera(rate: float | None) -> float | str:
-    return "" if rate is None else rate / 1e12
 
 
 def matrix_product(repeats: int) -> float:
@@ -81,24 +85,21 @@ def matrix_product(repeats: int) -> float:
 
 
 def groups(n: int, d: int) -> Any:
-    """(n, d) float16 unit rows on the GPU, in groups of about twelve."""
-    import cupy
-
-    draw = cupy.random.default_rng(0)
+    """(n, d) float16 unit rows in groups of about twelve, drawn on the GPU: the host takes minutes for millions."""
+    xp = cupy_runtime().xp
+    draw = xp.random.default_rng(0)
     centres = draw.standard_normal((max(n // 12, 1), d), dtype=np.float32)
-    x = cupy.empty((n, d), np.float16)
+    x = xp.empty((n, d), np.float16)
     for at in range(0, n, 2**17):
         size = min(2**17, n - at)
         rows = centres[draw.integers(0, len(centres), size)]
         rows += 0.2 * draw.standard_normal((size, d), dtype=np.float32)
-        x[at : at + size] = rows / cupy.linalg.norm(rows, axis=1, keepdims=True)
+        x[at : at + size] = rows / xp.linalg.norm(rows, axis=1, keepdims=True)
     return x
 
 
 def _done(value: Any) -> Any:
-    import cupy
-
-    cupy.cuda.Device().synchronize()
+    cupy_runtime().xp.cuda.Device().synchronize()
     return value
 
 
@@ -110,8 +111,6 @@ def tiled(call: Callable[[], Any]) -> Callable[[], Any]:
     """The same without the fused kernel."""
 
     def without() -> Any:
-        from kernels.device import cupy_runtime
-
         runtime = cupy_runtime()
         fused, runtime.fused = runtime.fused, None
         try:
@@ -160,8 +159,6 @@ def peers(x: Any) -> dict[str, Callable[[], Any]]:
 @contextmanager
 def counted() -> Iterator[list[int]]:
     """How many pairs are computed in float64 meanwhile."""
-    from kernels.device import Device
-
     closeness, count = Device.closeness, [0]
 
     def counting(self: Any, space: Any, i: Any, j: Any) -> Any:
@@ -184,8 +181,6 @@ def rechecked(call: Callable[[], Any]) -> int:
 def mismatches(x: Any, similarity: float, prefix: Any) -> int:
     """Of the pairs of all rows, those inside a sample that a float64 brute force of the sample does not find, and those
     that it finds and we do not. The sample: rows of the first pairs found, and others."""
-    from benchmarks.join import keys, truth
-
     found = [tuple(map(_host, chunk[:2])) for chunk in kernels.pairs(x, threshold=similarity, prefix=prefix)]
     i, j = (np.concatenate(side) for side in zip(*found, strict=True))
     paired = np.unique(np.concatenate([i[: SAMPLE // 4], j[: SAMPLE // 4]]))
