@@ -12,7 +12,7 @@ import numpy as np
 
 import kernels
 from benchmarks import apart, medians, record, table, vectors
-from benchmarks.join import unit
+from benchmarks.pairs import unit
 
 
 def ours(x: np.ndarray, similarity: float, min_samples: int, blocks: int) -> tuple[np.ndarray, np.ndarray]:

@@ -14,24 +14,15 @@ from pathlib import Path
 import numpy as np
 
 import kernels
-from benchmarks import medians, record, table, vectors
+from benchmarks import join_gpu, medians, record, table, vectors
+from benchmarks.pairs import keys, truth, unit
 
 BLOCK = 4096
-
-
-def keys(i: np.ndarray, j: np.ndarray, n: int) -> np.ndarray:
-    """Pairs i < j as sorted numbers."""
-    return np.sort(i[i < j].astype(np.int64) * n + j[i < j])
 
 
 def ours(x: np.ndarray, similarity: float, prefix: str = "auto") -> np.ndarray:
     found = [(i, j) for i, j, _ in kernels.pairs(x, threshold=similarity, prefix=prefix)]  # type: ignore[arg-type]
     return keys(*(np.concatenate(side) for side in zip(*found, strict=True)), len(x))
-
-
-def unit(x: np.ndarray, dtype: type = np.float32) -> np.ndarray:
-    wide = x.astype(dtype)
-    return wide / np.linalg.norm(wide, axis=1, keepdims=True)
 
 
 def _tiles(x: np.ndarray, similarity: float) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -64,18 +55,6 @@ def radius_neighbours(x: np.ndarray, similarity: float) -> np.ndarray:
     model = NearestNeighbors(radius=float(np.sqrt(2 - 2 * similarity)), algorithm="brute").fit(y)
     found = model.radius_neighbors(y, return_distance=False)
     return keys(np.repeat(np.arange(len(y)), [len(row) for row in found]), np.concatenate(found), len(y))
-
-
-def truth(x: np.ndarray, similarity: float) -> np.ndarray:
-    """Every pair in float64, by no product of matrices."""
-    wide = x.astype(np.float64)
-    lengths = (wide * wide).sum(axis=1)
-    found = []
-    for at in range(len(x) - 1):
-        rest = wide[at + 1 :]
-        s = np.einsum("ij,j->i", rest, wide[at]) / np.sqrt(lengths[at] * lengths[at + 1 :])
-        found.append(at * len(x) + at + 1 + np.flatnonzero(s >= similarity))
-    return np.concatenate(found)
 
 
 def mismatches(seeds: int) -> dict[str, int]:
@@ -171,8 +150,6 @@ def main() -> None:
     way.add_argument("--gpu", action="store_true")
     options = parser.parse_args()
     if options.gpu:
-        from benchmarks import join_gpu
-
         given = np.load(options.vectors) if options.vectors else None
         join_gpu.main(options.rows or [200_000, 1_000_000], options.similarity, options.repeats, given)
         return

@@ -9,7 +9,7 @@ import numpy as np
 
 import kernels
 from benchmarks import medians, record, table
-from benchmarks.join import keys, truth
+from benchmarks.pairs import keys, truth
 from kernels.device import Device, cupy_runtime
 
 DEPTHS = (64, 384, 512, 768)

@@ -1,12 +1,9 @@
 """What the engine of the GPU needs of a GPU, and what its kernels are given."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from kernels.exact import Array
-
-if TYPE_CHECKING:
-    from kernels.fused import Fused
 
 SOURCES = Path(__file__).parent / "cuda"
 FILES = ("select", "exact", "graph", "hamming")
@@ -48,7 +45,7 @@ class Runtime(Protocol):
     """What the engine is made of: CuPy and its launches, or, in tests, NumPy and the same kernels on the CPU."""
 
     xp: Any
-    fused: "Fused | None"  # where the GPU and the installed Triton allow it
+    fused: Any  # a kernels.fused.Fused where the GPU and the installed Triton allow it, else None
 
     def launch(self, file: str, kernel: str, grid: tuple[int, ...], block: tuple[int, ...], *args: Any) -> None: ...
     def product(self, left: Array, right: Array, out: Array) -> None: ...
