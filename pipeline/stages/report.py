@@ -197,4 +197,4 @@ def _thumbnail(pixels: np.ndarray) -> str:
     return "data:image/jpeg;base64," + base64.b64encode(encoded.tobytes()).decode()
 
 
-REPORT = Stage("report", ("source.path",), units, work, version=2)
+REPORT = Stage("report", ("source.path",), units, work, version=3)
