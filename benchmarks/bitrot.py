@@ -20,7 +20,7 @@ from PIL import Image
 from benchmarks import record, table
 from benchmarks.drawing import generator, load, png
 from benchmarks.drawing.broken import flipped, pixel_chunks, scan
-from pipeline.images import Decoded, decode
+from pixsieve.images.decode import Decoded, decode
 
 MAX_PIXELS = 10**9
 

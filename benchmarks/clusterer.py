@@ -1,4 +1,4 @@
-"""DataEval's four lists: `pipeline.Clusterer` against DataEval 0.61.0, and by itself with more rows.
+"""DataEval's four lists: `pixsieve.Clusterer` against DataEval 0.61.0, and by itself with more rows.
 
     python -m benchmarks.clusterer [--against 1000 2000] [--rows 5000 20000 100000] [--depth 64] [--kind groups]
 
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import apart, medians, record, table
-from pipeline import Clusterer
+from pixsieve import Clusterer
 
 
 def drawn(kind: str, n: int, d: int) -> np.ndarray:
@@ -30,7 +30,7 @@ def theirs(x: np.ndarray) -> tuple[str, dict[str, Any]]:
     try:
         from dataeval.detectors import Clusterer as Peer
     except ImportError:
-        from tests.pipeline.dataeval_reference import evaluate
+        from tests.pipeline.dataeval.reference import evaluate
 
         return "the slow reference", evaluate(x)[0]
     return "DataEval 0.61.0", Peer(x).evaluate()
@@ -38,10 +38,10 @@ def theirs(x: np.ndarray) -> tuple[str, dict[str, Any]]:
 
 def parts(kind: str, n: int, d: int) -> dict[str, Any]:
     """Seconds of each part, and the lengths of the lists."""
-    from pipeline.dataeval.duplicates import duplicates
-    from pipeline.dataeval.levels import levels
-    from pipeline.dataeval.linkage import single_linkage
-    from pipeline.dataeval.lists import last_merge_levels, outliers
+    from pixsieve.dataeval.duplicates import duplicates
+    from pixsieve.dataeval.levels import levels
+    from pixsieve.dataeval.linkage import single_linkage
+    from pixsieve.dataeval.lists import last_merge_levels, outliers
 
     x = drawn(kind, n, d)
     marks = [time.perf_counter()]

@@ -23,10 +23,9 @@ import pyarrow.parquet as pq
 from sklearn.cluster import DBSCAN, HDBSCAN
 from sklearn.metrics import adjusted_rand_score
 
-import kernels
 from benchmarks import record, table
-from pipeline import Config, files, run
-from pipeline.matching import representatives
+from pixsieve import Config, files, kernels, run
+from pixsieve.matching import representatives
 
 BATCHES = (1, 2, 7, 10, 50)
 CLOSE = (0.25, 0.5, 1.0)

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-import kernels
 from benchmarks import apart, medians, record, table, vectors
 from benchmarks.pairs import unit
+from pixsieve import kernels
 
 
 def ours(x: np.ndarray, similarity: float, min_samples: int, blocks: int) -> tuple[np.ndarray, np.ndarray]:

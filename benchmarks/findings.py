@@ -24,8 +24,8 @@ from benchmarks import planted, record, table
 from benchmarks.peers import PEERS
 from benchmarks.scoring import Found, pairs_of, score
 from benchmarks.watch import watch
-from pipeline import Config, ConfigError
-from pipeline.images import STATUSES
+from pixsieve import Config, ConfigError
+from pixsieve.images.status import STATUSES
 
 OURS = {"pixsieve": (), "symmetries": ("duplicates.symmetries=true",)}
 NO_FAULTS = {"exact", "pixels", "near", "leakage", "label", "unreadable", "misnamed", *STATUSES}  # kinds of findings
@@ -35,7 +35,7 @@ ROOT = Path(__file__).parents[1]
 def ours(images: Path, scratch: Path, settings: tuple[str, ...], limit_s: float) -> tuple[dict[str, Any], Found]:
     """A run of the command line. Its exit is 3 if units failed: what there is, is read all the same."""
     out = scratch / "run"
-    command = [sys.executable, "-m", "pipeline", "run", str(images), "--out", str(out)]
+    command = [sys.executable, "-m", "pixsieve", "run", str(images), "--out", str(out)]
     cost = watch([*command, *(f"--set={one}" for one in settings)], ROOT, scratch / "log", limit_s)
     if cost.exit not in (0, 3):
         raise RuntimeError((scratch / "log").read_text("utf-8", "replace")[-2000:])

@@ -17,18 +17,20 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from benchmarks import record
-from pipeline import Config, demo, images, run, sources
+from pixsieve import Config, demo, run
+from pixsieve.images import decode
+from pixsieve.images.statistics import luma, reduce
 
 
 def floor(folder: Path) -> float:
     """Seconds to read, decode and reduce every file."""
     source = Config.load(folder).source
-    uris = sources.listing(source, folder / "none")["uri"].to_pylist()
+    uris = source.listing(source, folder / "none")["uri"].to_pylist()
 
     def one(uri: str) -> None:
-        image = images.decode(sources.read(source, uri), 10**9)
+        image = decode.decode(source.read(source, uri), 10**9)
         if image.pixels is not None:
-            images.reduce(images.luma(image.pixels))
+            reduce(luma(image.pixels))
 
     started = time.perf_counter()
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:

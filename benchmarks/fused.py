@@ -14,9 +14,10 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks import record, table
-from kernels import fused, host, locality, screen
-from kernels.device import Device
-from kernels.exact import space
+from pixsieve.kernels.engines import fused, host
+from pixsieve.kernels.engines.device import Device
+from pixsieve.kernels.search import locality, screen
+from pixsieve.kernels.search.exact import space
 from tests.kernels.compiled import VARIANTS, compiled
 
 # Cycles until the first rows of a tile are there, about what a load from the L2 cache takes by the copy engine.

@@ -8,8 +8,8 @@ import argparse
 
 import numpy as np
 
-import kernels
 from benchmarks import medians, record, table
+from pixsieve import kernels
 
 
 def hashes(n: int) -> np.ndarray:

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-import kernels
 from benchmarks import join_gpu, medians, record, table, vectors
 from benchmarks.pairs import keys, truth, unit
+from pixsieve import kernels
 
 BLOCK = 4096
 

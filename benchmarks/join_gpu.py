@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-import kernels
 from benchmarks import medians, record, table
 from benchmarks.pairs import keys, truth
-from kernels.device import Device, cupy_runtime
+from pixsieve import kernels
+from pixsieve.kernels.engines.device import Device, cupy_runtime
 
 DEPTHS = (64, 384, 512, 768)
 # Rows of a sample of which every pair is looked at in float64, on the host.

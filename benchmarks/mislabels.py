@@ -16,9 +16,9 @@ from sklearn.metrics import average_precision_score
 from sklearn.model_selection import KFold
 from sklearn.neighbors import NearestNeighbors
 
-import kernels
 from benchmarks import record, table
-from pipeline.rules.mislabels import mislabelled
+from pixsieve import kernels
+from pixsieve.rules.mislabels import mislabelled
 
 RATES, NEIGHBOURS, MORE = (0.01, 0.03, 0.1), 10, 30
 HEAD = ("labels turned", "average precision", "called %", "precision", "recall", "potential %", "precision", "recall")

@@ -7,8 +7,8 @@ import argparse
 
 import numpy as np
 
-import kernels
 from benchmarks import medians, record, table, vectors
+from pixsieve import kernels
 
 
 def main() -> None:

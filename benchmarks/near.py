@@ -18,10 +18,12 @@ import cv2
 import numpy as np
 
 from benchmarks import planted, record, table
-from pipeline import images
-from pipeline.descriptors import dct
-from pipeline.descriptors.structure import AGREE, agreement, see
-from pipeline.descriptors.symmetries import turned, turned_vectors
+from pixsieve.descriptors import dct
+from pixsieve.descriptors.dct import turned_vectors
+from pixsieve.descriptors.structure import AGREE, agreement, see
+from pixsieve.images import decode
+from pixsieve.images.statistics import reduce
+from pixsieve.images.symmetries import turned
 
 SIMILARITIES = (0.9, 0.85, 0.8, 0.75, 0.7, 0.65)
 MIRRORED = 1
@@ -95,9 +97,9 @@ def read(folder: Path, truth: dict) -> tuple[list[str], np.ndarray]:
     wanted += [name for names in truth["lookalikes"].values() for name in names]
     luma = []
     for name in wanted:
-        pixels = images.decode((folder / "images" / name).read_bytes(), 10**9).pixels
+        pixels = decode.decode((folder / "images" / name).read_bytes(), 10**9).pixels
         assert pixels is not None, name
-        luma.append(dct.prepare(pixels, images.reduce(images.luma(pixels))))
+        luma.append(dct.prepare(pixels, reduce(luma(pixels))))
     return wanted, np.stack(luma)
 
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 from sklearn.neighbors import LocalOutlierFactor
 
-import kernels
 from benchmarks import record, table
-from pipeline.rules import deviation
-from pipeline.rules.robust import outlying
+from pixsieve import kernels
+from pixsieve.rules import deviation
+from pixsieve.rules.robust import outlying
 
 K = 10
 Drawn = tuple[np.ndarray, np.ndarray, np.ndarray]  # rows (n, d), clusters (n,), planted (n,)

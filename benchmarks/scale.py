@@ -20,7 +20,7 @@ import numpy as np
 import psutil
 
 from benchmarks import record
-from pipeline.stages import FLOW
+from pixsieve.stages import FLOW
 
 DIM = 64
 
@@ -76,7 +76,7 @@ def main() -> None:
         if drawn is not None and not source.exists():
             np.save(source, drawn(options.rows))
         out = folder / "run"
-        command = [sys.executable, "-m", "pipeline", "run", str(source), "--out", str(out)]
+        command = [sys.executable, "-m", "pixsieve", "run", str(source), "--out", str(out)]
         for setting in ("workers.kind=local", "workers.n=2", "workers.device=cpu", *options.set):
             command += ["--set", setting]
         started = time.perf_counter()

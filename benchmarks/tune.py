@@ -18,9 +18,9 @@ import numpy as np
 from sklearn.metrics import adjusted_rand_score
 
 from benchmarks import record, table
-from pipeline.tune import curves as at
-from pipeline.tune import suggestion
-from pipeline.tune.curves import Curves
+from pixsieve.tune import curves as at
+from pixsieve.tune import suggestion
+from pixsieve.tune.curves import Curves
 
 ROWS = 3000
 FACTORS = (1.1, 1.2, 1.3, 1.5, 2.0)  # tried for STEADY

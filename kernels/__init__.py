@@ -1,12 +1,12 @@
 """Exact all-pairs answers over arrays, without I/O: NumPy arrays are worked on by the host, CuPy arrays by the GPU."""
 
-from kernels.density import dbscan
-from kernels.graph import attach, components, density_labels, first_seen, leaders, spanning_forest
-from kernels.groups import GroupStatistics, distinct, group_statistics
-from kernels.hierarchy import Hierarchy, core_lengths, density_hierarchy
-from kernels.join import Joined, join
-from kernels.pairs import counts, neighbours, pairs, similarity
-from kernels.tree import minimum_forest, proved_edges, spanning_tree
+from pixsieve.kernels.density import dbscan
+from pixsieve.kernels.graph import attach, components, density_labels, first_seen, leaders, spanning_forest
+from pixsieve.kernels.groups import GroupStatistics, distinct, group_statistics
+from pixsieve.kernels.hierarchy import Hierarchy, core_lengths, density_hierarchy
+from pixsieve.kernels.join import Joined, join
+from pixsieve.kernels.pairs import counts, neighbours, pairs, similarity
+from pixsieve.kernels.tree import minimum_forest, proved_edges, spanning_tree
 
 __all__ = [
     "GroupStatistics",

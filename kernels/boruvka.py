@@ -11,18 +11,17 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels.best import Best
-from kernels.engine import Engine
-from kernels.exact import Array, Index, Metric, space, to_host
-from kernels.graph import components
-from kernels.walk import Prefix, Walk
+from pixsieve.kernels.graph import components
+from pixsieve.kernels.search.best import Best
+from pixsieve.kernels.search.exact import Array, Index, Metric, space, to_host
+from pixsieve.kernels.search.part import Engine
+from pixsieve.kernels.search.walk import Prefix, Walk
 
 Lengths = NDArray[np.float64]
 Tree = tuple[Index, Lengths]
 # Rows, bounds of their lengths, components: the shortest edges to another component up to the bounds (inf: there is
 # none), and the other rows.
 Search = Callable[[Index, Lengths, Index], tuple[Lengths, Index]]
-
 # Rows whose nearest foreign rows bound what every component has to look for, where no list does.
 SCOUTS = 256
 

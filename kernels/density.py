@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from kernels.dispatch import engine_of
-from kernels.exact import Array, Metric, check, closeness_of, space, to_host
-from kernels.graph import density_labels, first_seen
-from kernels.groups import distinct
-from kernels.walk import Exactly, Prefix, Walk
+from pixsieve.kernels.engines.dispatch import engine_of
+from pixsieve.kernels.graph import density_labels, first_seen
+from pixsieve.kernels.groups import distinct
+from pixsieve.kernels.search.exact import Array, Metric, check, closeness_of, space, to_host
+from pixsieve.kernels.search.walk import Exactly, Prefix, Walk
 
 Waiting = tuple[Array, Array, Array]  # i, j, closeness, NaN where it is not known yet
 

@@ -5,8 +5,8 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import minimum_spanning_tree
 
-from kernels.dispatch import engine_of
-from kernels.exact import Array
+from pixsieve.kernels.engines.dispatch import engine_of
+from pixsieve.kernels.search.exact import Array
 
 Ints = NDArray[np.integer]
 

@@ -4,8 +4,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from kernels.dispatch import engine_of
-from kernels.exact import Array, check_finite, to_host
+from pixsieve.kernels.engines.dispatch import engine_of
+from pixsieve.kernels.search.exact import Array, check_finite, to_host
 
 CHUNK = 4096
 MIXER = np.uint64(0x9E3779B97F4A7C15)

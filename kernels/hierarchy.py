@@ -14,8 +14,8 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels.exact import Index
-from kernels.graph import first_seen
+from pixsieve.kernels.graph import first_seen
+from pixsieve.kernels.search.exact import Index
 
 Floats = NDArray[np.float64]
 Selection = Literal["eom", "leaf"]

@@ -4,11 +4,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from kernels.best import Best
-from kernels.density import Density
-from kernels.dispatch import engine_of
-from kernels.exact import Array, Metric, Pairs, closeness_of, space
-from kernels.walk import Exactly, Prefix, Walk
+from pixsieve.kernels.density import Density
+from pixsieve.kernels.engines.dispatch import engine_of
+from pixsieve.kernels.search.best import Best
+from pixsieve.kernels.search.exact import Array, Metric, Pairs, closeness_of, space
+from pixsieve.kernels.search.walk import Exactly, Prefix, Walk
 
 MOST_NEIGHBOURS = 256
 
@@ -41,7 +41,7 @@ def join(
 ) -> Joined:
     """One pass over all pairs of a (n, d), or over all pairs of a row of `a` and a row of `b` (m, d).
 
-    metric: cosine, hamming or jaccard (kernels/exact.py says what a and b hold). cluster, near: thresholds, least
+    metric: cosine, hamming or jaccard (search/exact.py says what a and b hold). cluster, near: thresholds, least
     similarities; None leaves that question out. weights: (n,) int64, how many equal rows each node stands for. k: at
     most 256. near_limit: above this many near pairs only the k best of each node, and its first, are kept. prefix: see
     `pairs`. ValueError for rows that cannot be compared.

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from kernels.best import Best, with_copies
-from kernels.dispatch import engine_of
-from kernels.engine import Engine
-from kernels.exact import Array, Metric, Pairs, Space, closeness_of, space, to_host
-from kernels.groups import distinct
-from kernels.join import MOST_NEIGHBOURS
-from kernels.walk import Exactly, Prefix, Walk
+from pixsieve.kernels.engines.dispatch import engine_of
+from pixsieve.kernels.groups import distinct
+from pixsieve.kernels.join import MOST_NEIGHBOURS
+from pixsieve.kernels.search.best import Best, with_copies
+from pixsieve.kernels.search.exact import Array, Metric, Pairs, Space, closeness_of, space, to_host
+from pixsieve.kernels.search.part import Engine
+from pixsieve.kernels.search.walk import Exactly, Prefix, Walk
 
 # Of the memory, what the exact rows of some pairs take, whatever the tile.
 FIXED, LEAST_MEMORY = 2**22, 2**23
@@ -27,7 +27,7 @@ def pairs(
 ) -> Iterator[Pairs]:
     """All pairs at or above a similarity (euclidean: at or below a distance), exactly those of a float64 brute force.
 
-    a: (n, d); b: (m, d), or None for the pairs i < j inside a. metric: see kernels/exact.py for what the rows hold and
+    a: (n, d); b: (m, d), or None for the pairs i < j inside a. metric: see search/exact.py for what the rows hold and
     how they are compared. threshold: least similarity in [-1, 1] for cosine, in [0, 1] for hamming and jaccard;
     greatest distance for euclidean. memory: bytes for what is being looked at, beside the screen's copy of the rows (4
     bytes a number); None: 256 MB, or a quarter of a GPU's free memory. prefix: whether a screen of the first principal

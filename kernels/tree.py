@@ -6,14 +6,14 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import minimum_spanning_tree
 
-from kernels.boruvka import Lengths, Tree, length_of, rounds, searching
-from kernels.dispatch import engine_of
-from kernels.engine import Engine
-from kernels.exact import Array, Index, Metric, Space, closeness_of, space, to_host
-from kernels.graph import Ints
-from kernels.groups import distinct
-from kernels.pairs import neighbours
-from kernels.walk import Prefix
+from pixsieve.kernels.boruvka import Lengths, Tree, length_of, rounds, searching
+from pixsieve.kernels.engines.dispatch import engine_of
+from pixsieve.kernels.graph import Ints
+from pixsieve.kernels.groups import distinct
+from pixsieve.kernels.pairs import neighbours
+from pixsieve.kernels.search.exact import Array, Index, Metric, Space, closeness_of, space, to_host
+from pixsieve.kernels.search.part import Engine
+from pixsieve.kernels.search.walk import Prefix
 
 # Up to so many rows, a row at a time (Prim) costs less than lists and rounds.
 FEW = 1024

@@ -1,20 +1,21 @@
 """Pixsieve: audits image datasets for duplicates, outliers and clusters.
 
-from pipeline import Config, run
+from pixsieve import Config, run
 summary = run(Config.load("photos/", out="runs/photos"))
 """
 
 from typing import TYPE_CHECKING, Any
 
-from pipeline.clusters import Cluster, read_clusters, write_clusters
-from pipeline.config import Config, ConfigError
-from pipeline.folder import Run
-from pipeline.run import run
-from pipeline.summary import Summary
-from pipeline.vectors import Datapoint, datapoints, write_datapoints
+from pixsieve.config.sections import Config
+from pixsieve.errors import ConfigError
+from pixsieve.flow import run
+from pixsieve.folder.cluster_table import Cluster, read_clusters, write_clusters
+from pixsieve.folder.run import Run
+from pixsieve.runtime.summary import Summary
+from pixsieve.sources.vectors import Datapoint, datapoints, write_datapoints
 
 if TYPE_CHECKING:
-    from pipeline.clusterer import Clusterer
+    from pixsieve.dataeval.clusterer import Clusterer
 
 __version__ = "0.1.0"
 __all__ = [
@@ -35,7 +36,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name == "Clusterer":  # with the parts of SciPy that only it needs
-        from pipeline.clusterer import Clusterer
+        from pixsieve.dataeval.clusterer import Clusterer
 
         return Clusterer
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

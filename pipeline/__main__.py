@@ -1,3 +1,3 @@
-from pipeline.cli import main
+from pixsieve.cli.app import main
 
 main()

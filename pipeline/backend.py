@@ -11,8 +11,8 @@ from typing import Any, Literal
 import numpy as np
 import psutil
 
-import kernels
-from pipeline.config import ConfigError
+from pixsieve import kernels
+from pixsieve.errors import ConfigError
 
 log = logging.getLogger("pixsieve")
 
@@ -90,7 +90,7 @@ def gpu() -> Backend:
     import cupy
     import torch
 
-    from kernels.device import cupy_runtime
+    from pixsieve.kernels.engines.device import cupy_runtime
 
     log.info("pairs on the GPU: %s", "one fused kernel" if cupy_runtime().fused else "tile by tile, without Triton")
 

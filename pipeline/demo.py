@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from pipeline.config import ConfigError
+from pixsieve.errors import ConfigError
 
 WIDTH, HEIGHT = 480, 360
 BURST = 8  # frames of one scene, each a little further on

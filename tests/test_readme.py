@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipeline import Config
-from pipeline.config import Search
-from pipeline.images import STATUSES
-from pipeline.stages import FLOW
+from pixsieve import Config
+from pixsieve.config.sections import Search
+from pixsieve.images.status import STATUSES
+from pixsieve.stages import FLOW
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -26,8 +26,8 @@ def test_the_kernels_page_runs_and_names_every_module():
     page = (ROOT / "docs/kernels.md").read_text("utf-8")
     for code in blocks("python", page):
         exec(code, {})
-    for path in (ROOT / "kernels").glob("[!_]*.py"):
-        assert f"`{path.name}`" in page
+    for path in (ROOT / "kernels").rglob("[!_]*.py"):
+        assert f"`{path.relative_to(ROOT / 'kernels')}`" in page
 
 
 def test_the_configuration_shown_is_the_default():

@@ -66,7 +66,6 @@ BROKEN: dict[str, tuple[int, str, Make]] = {
     "html_named_png": (3, ".png", _page),
 }
 FROM_PHOTO = ("truncated_jpeg", "truncated_png", "bit_rot_jpeg", "bit_rot_png")
-
 # Files that are whole behind a misleading name.
 MISNAMED: dict[str, tuple[int, str, Make]] = {
     "png_named_jpg": (3, ".jpg", lambda rng, number, data: png(load(data))),

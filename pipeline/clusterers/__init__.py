@@ -12,11 +12,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-import kernels
-from pipeline.backend import Backend
-from pipeline.clusterers import agglomerative, dbscan, gaussian_mixture, hdbscan, kmeans
-from pipeline.clusterers.clustering import Clustering
-from pipeline.config import Cluster
+from pixsieve import kernels
+from pixsieve.backend import Backend
+from pixsieve.clusterers import agglomerative, dbscan, gaussian_mixture, hdbscan, kmeans
+from pixsieve.clusterers.clustering import Clustering
+from pixsieve.config.sections import Cluster
 
 Fit = Callable[[np.ndarray, np.ndarray, Cluster, int, Backend], Clustering]
 METHODS: dict[str, Fit] = {

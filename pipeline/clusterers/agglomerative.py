@@ -4,10 +4,10 @@ import logging
 
 import numpy as np
 
-import kernels
-from pipeline.backend import Backend
-from pipeline.clusterers.clustering import Clustering, chord, partition, unit
-from pipeline.config import Cluster
+from pixsieve import kernels
+from pixsieve.backend import Backend
+from pixsieve.clusterers.clustering import Clustering, chord, partition, unit
+from pixsieve.config.sections import Cluster
 
 log = logging.getLogger("pixsieve")
 

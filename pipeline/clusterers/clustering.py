@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.sparse import csr_array
 
-import kernels
+from pixsieve import kernels
 
 
 class Clustering(NamedTuple):

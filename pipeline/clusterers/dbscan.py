@@ -2,10 +2,10 @@
 
 import numpy as np
 
-import kernels
-from pipeline.backend import Backend
-from pipeline.clusterers.clustering import Clustering, chord, unit
-from pipeline.config import Cluster
+from pixsieve import kernels
+from pixsieve.backend import Backend
+from pixsieve.clusterers.clustering import Clustering, chord, unit
+from pixsieve.config.sections import Cluster
 
 
 def fit(x: np.ndarray, weights: np.ndarray, settings: Cluster, seed: int, backend: Backend) -> Clustering:

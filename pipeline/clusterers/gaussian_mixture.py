@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-import kernels
-from pipeline.backend import Backend
-from pipeline.clusterers.clustering import Clustering, centres, unit
-from pipeline.config import Cluster
+from pixsieve import kernels
+from pixsieve.backend import Backend
+from pixsieve.clusterers.clustering import Clustering, centres, unit
+from pixsieve.config.sections import Cluster
 
 log = logging.getLogger("pixsieve")
 LEAST = 1e-6  # is added to every variance

@@ -8,10 +8,10 @@ import logging
 
 import numpy as np
 
-import kernels
-from pipeline.backend import Backend
-from pipeline.clusterers.clustering import Clustering, unit
-from pipeline.config import Cluster
+from pixsieve import kernels
+from pixsieve.backend import Backend
+from pixsieve.clusterers.clustering import Clustering, unit
+from pixsieve.config.sections import Cluster
 
 log = logging.getLogger("pixsieve")
 

@@ -4,9 +4,9 @@ import warnings
 
 import numpy as np
 
-from pipeline.backend import Backend
-from pipeline.clusterers.clustering import Clustering, centres, partition, unit
-from pipeline.config import Cluster
+from pixsieve.backend import Backend
+from pixsieve.clusterers.clustering import Clustering, centres, partition, unit
+from pixsieve.config.sections import Cluster
 
 
 def fit(x: np.ndarray, weights: np.ndarray, settings: Cluster, seed: int, backend: Backend) -> Clustering:

@@ -8,11 +8,11 @@ still hang together by their own single linkage, and only the pairs of the other
 import numpy as np
 from numpy.typing import NDArray
 
-import kernels
-from kernels.dispatch import engine_of
-from kernels.exact import Array, Index, to_host
-from pipeline.dataeval.levels import Levels
-from pipeline.dataeval.linkage import dendrogram, single_linkage
+from pixsieve import kernels
+from pixsieve.dataeval.levels import Levels
+from pixsieve.dataeval.linkage import dendrogram, single_linkage
+from pixsieve.kernels.engines.dispatch import engine_of
+from pixsieve.kernels.search.exact import Array, Index, to_host
 
 
 def duplicates(x: Array, of: Levels, last: dict[int, int]) -> tuple[list[list[int]], list[list[int]]]:

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 
-from kernels.exact import Array, Index, to_host
-from kernels.tiles import Tiles
-from pipeline.dataeval.levels import Levels, Singles, entries
-from pipeline.dataeval.linkage import Floats
+from pixsieve.dataeval.levels import Levels, Singles, entries
+from pixsieve.dataeval.linkage import Floats
+from pixsieve.kernels.search.exact import Array, Index, to_host
+from pixsieve.kernels.search.tiles import Tiles
 
 # Pairs of two clusters that are compared at once.
 FEW = 4096

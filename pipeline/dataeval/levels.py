@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels.exact import Index
-from pipeline.dataeval.linkage import Floats, Linkage, dendrogram
+from pixsieve.dataeval.linkage import Floats, Linkage, dendrogram
+from pixsieve.kernels.search.exact import Index
 
 Singles = NDArray[np.float32]
 Marks = NDArray[np.bool_]

@@ -17,13 +17,12 @@ from numpy.typing import NDArray
 from scipy.cluster.hierarchy import linkage
 from scipy.spatial.distance import cdist, pdist
 
-import kernels
-from kernels.exact import Array, Index, to_host
-from kernels.tiles import Tiles
+from pixsieve import kernels
+from pixsieve.kernels.search.exact import Array, Index, to_host
+from pixsieve.kernels.search.tiles import Tiles
 
 Floats = NDArray[np.float64]
 Walked = tuple[Index, Floats]
-
 # Up to so many rows, SciPy's own (n^2 / 2 float64, 256 MB) takes less time.
 FEW = 8192
 # Rows whose pairs are looked at without a screen.

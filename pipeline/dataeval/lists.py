@@ -8,11 +8,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels.exact import Array, Index
-from pipeline.dataeval.duplicates import duplicates
-from pipeline.dataeval.gaps import gaps
-from pipeline.dataeval.levels import Levels, levels
-from pipeline.dataeval.linkage import single_linkage
+from pixsieve.dataeval.duplicates import duplicates
+from pixsieve.dataeval.gaps import gaps
+from pixsieve.dataeval.levels import Levels, levels
+from pixsieve.dataeval.linkage import single_linkage
+from pixsieve.kernels.search.exact import Array, Index
 
 
 class Lists(NamedTuple):

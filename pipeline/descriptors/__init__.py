@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from pipeline import files
-from pipeline.backend import Backend
-from pipeline.config import Config
+from pixsieve import files
+from pixsieve.backend import Backend
+from pixsieve.config.sections import Config
 
 # The similarity above which two images count as near duplicates, where the configuration names none. dct: low, as its
 # pairs are verified (docs/duplicates.md). Networks and given vectors: a cautious convention, not a test.
@@ -40,12 +40,12 @@ def load(config: Config, backend: Backend) -> Descriptor:
 @lru_cache(2)
 def _load(model: str | None, weights: str | None, salt: str, precision: str, device: str) -> Descriptor:
     if model is None:
-        from pipeline.descriptors import dct
+        from pixsieve.descriptors import dct
 
         return Descriptor("dct", dct.DIM, dct.prepare, dct.embedder(device), {"model": "dct", "metric": "cosine"})
-    from pipeline.descriptors import network
+    from pixsieve.models import torchvision
 
-    net = network.load(model, weights, precision, device)
+    net = torchvision.load(model, weights, precision, device)
     attributes = {"model": model, "weights": salt, "metric": "cosine", "precision": precision}
     return Descriptor(model, net.dim, net.prepare, net.embed, attributes)
 

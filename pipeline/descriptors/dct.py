@@ -12,7 +12,8 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-SIDE = 64  # of the small image, in pixels; what the store keeps of it and verify looks at
+from pixsieve.images.luma import SIDE
+
 FREQUENCIES = 8
 DIM = FREQUENCIES**2 - 1
 
@@ -58,3 +59,13 @@ def embedder(device: str) -> Callable[[np.ndarray], np.ndarray]:
         return vectors.half().cpu().numpy()
 
     return embed
+
+
+def turned_vectors(vectors: np.ndarray, symmetry: int) -> np.ndarray:
+    """(n, 63) `dct` vectors of the turned images; the same numbers, moved and negated."""
+    order = np.arange(FREQUENCIES**2).reshape(FREQUENCIES, FREQUENCIES)
+    sign = np.ones(FREQUENCIES)
+    sign[1::2] = -1
+    signs = np.outer(sign if symmetry & 2 else sign**2, sign if symmetry & 1 else sign**2)
+    order = order.T if symmetry & 4 else order
+    return vectors[:, order.ravel()[1:] - 1] * signs.ravel()[1:].astype(vectors.dtype)

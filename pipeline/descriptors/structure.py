@@ -14,7 +14,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from pipeline.descriptors.dct import SIDE
+from pixsieve.images.luma import SIDE
 
 WINDOW = 7
 # Something to see: a deviation of this share of that of the whole image, within limits, in levels: rounding makes one.
@@ -24,12 +24,10 @@ FEWEST = 34  # windows, a hundredth of all
 REACH, STILL = 7.0, 0.1
 ITERATIONS, ENOUGH, SMOOTHED = 15, 1e-3, 3
 CORNERS = np.array([[x, y, 1.0] for x in (0, SIDE - 1) for y in (0, SIDE - 1)])
-
 # What lightens a copy does so everywhere alike: the logarithm of the gain deviates by no more from its median, in the
 # median over the windows. A gamma of 1.6 makes 0.2; two mosaics with the same edges have any gain at each.
 STEADY = 0.22
 AGREE = 0.76  # the same structure; docs/duplicates.md has what lies above and below
-
 EVEN = np.full(WINDOW, 1 / WINDOW, np.float32)
 RISE = (np.arange(WINDOW, dtype=np.float32) - WINDOW // 2) / WINDOW
 WHOLE = np.zeros((SIDE, SIDE), bool)  # windows that lie inside the image

@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-import kernels
-from pipeline import blocks, files
-from pipeline.config import Cluster
-from pipeline.folder import Run
-from pipeline.matching import Matched
+from pixsieve import files, kernels
+from pixsieve.config.sections import Cluster
+from pixsieve.folder import pair_files
+from pixsieve.folder.run import Run
+from pixsieve.matching import Matched
 
 
 class Links(NamedTuple):
@@ -61,7 +61,7 @@ def united(
 def exact(run: Run, settings: Cluster, live: np.ndarray, rank: np.ndarray) -> Matched:
     """Equal to one DBSCAN over all living rows."""
     n = len(live)
-    node = blocks.node_of_rows(run)
+    node = pair_files.node_of_rows(run)
     counted = live & (node >= 0)
     weight = np.bincount(node[counted], minlength=n)
     least = np.full(n, n, np.int64)
@@ -69,7 +69,7 @@ def exact(run: Run, settings: Cluster, live: np.ndarray, rank: np.ndarray) -> Ma
     dead = np.flatnonzero(~live & (node >= 0))
 
     def links() -> Iterator[Links]:
-        for name, path in blocks.each(run, blocks.LINKS):
+        for name, path in pair_files.each(run, pair_files.LINKS):
             part = files.read_arrays(path)
             counts = part["counts"] - _died(name, part, dead, node)
             yield Links(part["nodes"], counts, part["forest"], part["edges"], part["similarity"])
@@ -83,7 +83,7 @@ def exact(run: Run, settings: Cluster, live: np.ndarray, rank: np.ndarray) -> Ma
 def _died(name: str, part: dict[str, Any], dead: np.ndarray, node: np.ndarray) -> np.ndarray:
     """(m,) what rows that died after this unit ran had added to its counts: they were next to no core of it, so all
     their edges are there."""
-    a, b = blocks.numbers(name)
+    a, b = pair_files.numbers(name)
     late = np.setdiff1d(dead[np.isin(node[dead], part["nodes"])], part["left_out"])
     if not len(late):
         return np.zeros(len(part["nodes"]), np.int64)

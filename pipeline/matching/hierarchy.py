@@ -2,20 +2,20 @@
 
 import numpy as np
 
-import kernels
-from pipeline import blocks, files
-from pipeline.clusterers.hdbscan import hierarchy
-from pipeline.config import Cluster
-from pipeline.folder import Run
-from pipeline.matching import Matched
-from pipeline.nearest import Nodes
+from pixsieve import files, kernels
+from pixsieve.clusterers.hdbscan import hierarchy
+from pixsieve.config.sections import Cluster
+from pixsieve.folder import pair_files
+from pixsieve.folder.neighbours import Nodes
+from pixsieve.folder.run import Run
+from pixsieve.matching import Matched
 
 
 def exact(run: Run, settings: Cluster, live: np.ndarray, rank: np.ndarray) -> Matched:
     """Equal to one HDBSCAN over all living rows."""
-    node = blocks.node_of_rows(run)
+    node = pair_files.node_of_rows(run)
     nodes = Nodes(node, live, rank)
-    reach = files.read_arrays(run.path / blocks.REACH)
+    reach = files.read_arrays(run.path / pair_files.REACH)
     own = reach["nodes"]
     n = len(live)
     none = Matched(np.full(n, -1), np.zeros(n), np.full(n, np.nan), np.empty(0), {})
@@ -23,7 +23,7 @@ def exact(run: Run, settings: Cluster, live: np.ndarray, rank: np.ndarray) -> Ma
         return none
     edges = np.concatenate([reach["edges"], reach["between"]])
     lengths = np.concatenate([reach["lengths"], reach["apart"]])
-    for part in (files.read_arrays(path) for _, path in blocks.each(run, blocks.TREE)):
+    for part in (files.read_arrays(path) for _, path in pair_files.each(run, pair_files.TREE)):
         edges, lengths = np.concatenate([edges, part["edges"]]), np.concatenate([lengths, part["lengths"]])
         if len(edges) > 4 * len(own):
             edges, lengths = kernels.minimum_forest(n, edges, lengths)

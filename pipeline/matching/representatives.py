@@ -15,12 +15,14 @@ from itertools import combinations, combinations_with_replacement
 import numpy as np
 from scipy.special import bdtr
 
-import kernels
-from pipeline import clusterers, files, sample, store
-from pipeline.config import DENSITY, Cluster, ConfigError
-from pipeline.folder import Run
-from pipeline.matching import Matched
-from pipeline.matching.density import Links, united
+from pixsieve import clusterers, files, kernels
+from pixsieve.clusterers.sampled import thinned
+from pixsieve.config.sections import DENSITY, Cluster
+from pixsieve.errors import ConfigError
+from pixsieve.folder import embeddings, sample
+from pixsieve.folder.run import Run
+from pixsieve.matching import Matched
+from pixsieve.matching.density import Links, united
 
 ASKED = 1024  # rows that the prediction is made from
 # Of the spread. Twice that chains neighbours where there are no groups (8,000 embeddings of CIFAR-10, 40 clusters of
@@ -79,8 +81,8 @@ def _thinned_out(run: Run, settings: Cluster) -> float:
     count = np.zeros(len(drawn.rows), np.int64)
     size, live = run.manifest.batch_rows, run.manifest.live()
     for batches in run.manifest.blocks:
-        vectors, status = store.read(run.path, run.descriptor, batches)
-        there = live[batches[0] * size : (batches[-1] + 1) * size] & store.usable(vectors, status)
+        vectors, status = embeddings.read(run.path, run.descriptor, batches)
+        there = live[batches[0] * size : (batches[-1] + 1) * size] & embeddings.usable(vectors, status)
         # With min_samples 1 all are core: no edge is kept.
         joined = run.backend.join(drawn.vectors, vectors[there], cluster=settings.similarity, min_samples=1)
         count += joined.counts[: len(count)]
@@ -195,7 +197,7 @@ def _agreement(run: Run, settings: Cluster, labels: np.ndarray) -> dict[str, obj
     from sklearn.metrics import adjusted_rand_score
 
     drawn = sample.draw(run, run.config.match.sample)
-    used = sample.thinned(settings, drawn.share)
+    used = thinned(settings, drawn.share)
     at_once = clusterers.fit(drawn.vectors, used, run.config.run.seed, run.backend).labels
     score = float(adjusted_rand_score(at_once, labels[drawn.rows])) if len(at_once) else 1.0
     return {"rows": len(drawn.rows), "of": drawn.of, "adjusted_rand": score, "used": clusterers.parameters(used)}

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pipeline.rules.deviation import medians, of_clusters_and_all
+from pixsieve.rules.deviation import medians, of_clusters_and_all
 
 
 def near_pairs(

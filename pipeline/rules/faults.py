@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.rules import deviation
-from pipeline.rules.deviation import POTENTIAL_CUT, STRONG_CUT
+from pixsieve.rules import deviation
+from pixsieve.rules.deviation import POTENTIAL_CUT, STRONG_CUT
 
 Columns = Mapping[str, np.ndarray]
 
@@ -76,7 +76,7 @@ class Fault(NamedTuple):
 def faults(columns: Columns, readable: np.ndarray) -> dict[str, Fault]:
     """Score, level and reason of every row for each of KINDS.
 
-    columns: (n,) floats: width and height in pixels and the statistics of pipeline.images; readable: (n,) booleans: the
+    columns: (n,) floats: width and height in pixels and the statistics of images; readable: (n,) booleans: the
     rows that have them. What one row is called does not depend on the order of the rows, and grows with its
     measurement.
     """

@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-import kernels
-from pipeline.descriptors.symmetries import SYMMETRIES, inverse
+from pixsieve import kernels
+from pixsieve.images.symmetries import SYMMETRIES, inverse
 
 UNDONE = np.array([inverse(symmetry) for symmetry in range(len(SYMMETRIES))], np.int8)
 

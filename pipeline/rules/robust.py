@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.rules import deviation
+from pixsieve.rules import deviation
 
 # The logarithms deviate by at least this: where distances are all alike, 5 % more is one deviation.
 LEAST = float(np.log(1.05))

@@ -1,18 +1,19 @@
 """The flow, in this order. `scan` comes before: it looks at the world and so runs every time."""
 
-from pipeline.stage import Stage
-from pipeline.stages.cluster import CLUSTER
-from pipeline.stages.duplicates import DUPLICATES
-from pipeline.stages.embed import EMBED
-from pipeline.stages.findings import FINDINGS
-from pipeline.stages.match import MATCH
-from pipeline.stages.mislabels import MISLABELS
-from pipeline.stages.outliers import OUTLIERS
-from pipeline.stages.pairs import PAIRS
-from pipeline.stages.report import REPORT
-from pipeline.stages.search import SEARCH
-from pipeline.stages.tree import REACH, TREE
-from pipeline.stages.verify import VERIFY
+from pixsieve.runtime.stage import Stage
+from pixsieve.stages.cluster import CLUSTER
+from pixsieve.stages.duplicates import DUPLICATES
+from pixsieve.stages.embed import EMBED
+from pixsieve.stages.findings import FINDINGS
+from pixsieve.stages.match import MATCH
+from pixsieve.stages.mislabels import MISLABELS
+from pixsieve.stages.outliers import OUTLIERS
+from pixsieve.stages.pairs import PAIRS
+from pixsieve.stages.reach import REACH
+from pixsieve.stages.report import REPORT
+from pixsieve.stages.search import SEARCH
+from pixsieve.stages.tree import TREE
+from pixsieve.stages.verify import VERIFY
 
 FLOW: list[Stage] = [
     EMBED,

@@ -7,16 +7,18 @@ An exact match does not read them: there they stay what they were when the batch
 import numpy as np
 import pyarrow as pa
 
-from pipeline import clusterers, files, images, store
-from pipeline.folder import Run
-from pipeline.representatives import representatives
-from pipeline.sample import Sample
-from pipeline.stage import Counts, Stage, Unit
-from pipeline.stages import search
+from pixsieve import clusterers, files
+from pixsieve.clusterers.representatives import representatives
+from pixsieve.folder import choice, embeddings
+from pixsieve.folder.run import Run
+from pixsieve.folder.sample import Sample
+from pixsieve.images.status import ABSENT
+from pixsieve.runtime.stage import Counts, Stage, Unit
+from pixsieve.stages import search
 
 
 def units(run: Run) -> list[Unit]:
-    settings, seed, own = search.chosen(run), run.config.run.seed, search.of_batches(run)
+    settings, seed, own = choice.chosen(run), run.config.run.seed, choice.of_batches(run)
     what = settings.model_dump() if own else clusterers.parameters(settings)
     draws = own or settings.method in clusterers.DRAWS
     base = [what, run.config.match.representatives, seed if draws else None]
@@ -24,7 +26,7 @@ def units(run: Run) -> list[Unit]:
     return [
         Unit(
             name,
-            (*store.files_of(run.descriptor, batch), *search.reads(run)),
+            (*embeddings.files_of(run.descriptor, batch), *choice.reads(run)),
             (
                 f"clusters/{name}.parquet",
                 f"representatives/{name}.npz",
@@ -41,19 +43,19 @@ def _left_out(run: Run) -> np.ndarray:
 
 
 def work(run: Run, unit: Unit) -> Counts:
-    batch, settings, seed = int(unit.name), search.chosen(run), run.config.run.seed
-    vectors, status = store.read(run.path, run.descriptor, (batch,))
+    batch, settings, seed = int(unit.name), choice.chosen(run), run.config.run.seed
+    vectors, status = embeddings.read(run.path, run.descriptor, (batch,))
     gone = np.isin(np.arange(len(status)) + batch * len(status), _left_out(run))
-    usable = np.flatnonzero(store.usable(vectors, status) & ~gone)
+    usable = np.flatnonzero(embeddings.usable(vectors, status) & ~gone)
     x, rows = vectors[usable], usable + batch * len(status)
-    if choices := search.of_batches(run):
+    if choices := choice.of_batches(run):
         result = search.searched(run, settings, Sample(rows, x, len(rows)))
         settings = settings.model_copy(update=result["candidates"][result["chosen"]]["parameters"])
         files.write_json(run.path / choices[batch], result)
     found = clusterers.fit(x, settings, seed, run.backend)
     labels, strength = np.full(len(status), -1), np.zeros(len(status), np.float32)
     labels[usable], strength[usable] = found.labels, found.strength
-    present = np.flatnonzero(status != images.ABSENT)
+    present = np.flatnonzero(status != ABSENT)
     files.write_table(
         run.path / unit.writes[0],
         pa.table({"row": present + batch * len(status), "label": labels[present], "strength": strength[present]}),

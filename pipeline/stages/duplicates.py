@@ -7,15 +7,16 @@ best similarity of each row to a better-ranked one, whether that is kept or not.
 import numpy as np
 import pyarrow as pa
 
-import kernels
-from pipeline import blocks, descriptors, files, metadata, records
-from pipeline import keep as policy
-from pipeline.descriptors.symmetries import SYMMETRIES
-from pipeline.folder import Run
-from pipeline.nearest import Nodes, distinct_neighbours
-from pipeline.rules.adaptive import near_pairs
-from pipeline.rules.groups import Pairs, better, grouped, items, leaks, once, together
-from pipeline.stage import Counts, Stage, Unit
+from pixsieve import descriptors, files, kernels
+from pixsieve.config import keep_rules
+from pixsieve.folder import image_table, metadata, pair_files
+from pixsieve.folder.neighbours import Nodes, distinct_neighbours
+from pixsieve.folder.run import Run
+from pixsieve.images.symmetries import SYMMETRIES
+from pixsieve.rules import keep as policy
+from pixsieve.rules.adaptive import near_pairs
+from pixsieve.rules.groups import Pairs, better, grouped, items, leaks, once, together
+from pixsieve.runtime.stage import Counts, Stage, Unit
 
 FROM_IMAGES = ("file_digest", "pixel_digest", "width", "height")
 
@@ -23,21 +24,21 @@ FROM_IMAGES = ("file_digest", "pixel_digest", "width", "height")
 def units(run: Run) -> list[Unit]:
     settings = run.config.duplicates
     reads = (
-        *run.manifest.files(records.FOLDER),
+        *run.manifest.files(image_table.FOLDER),
         *metadata.of_splits(run),
-        *metadata.of_columns(policy.columns(settings.keep)),
-        *blocks.paths(run, blocks.CLASSES, _pairs_of(run)),
+        *metadata.of_columns(keep_rules.columns(settings.keep)),
+        *pair_files.paths(run, pair_files.CLASSES, _pairs_of(run)),
     )
     salt = str(descriptors.near_similarity(run.config, run.descriptor))
     if settings.adaptive is not None:
-        stored = blocks.stored(run, range(len(run.manifest.batches)))
-        reads += ("labels.parquet", *blocks.paths(run, blocks.NEIGHBOURS), *stored)
+        stored = pair_files.stored(run, range(len(run.manifest.batches)))
+        reads += ("labels.parquet", *pair_files.paths(run, pair_files.NEIGHBOURS), *stored)
         salt += f" {run.config.outliers.neighbours}"
     return [Unit("all", reads, ("duplicates.parquet", "better.parquet"), salt)]
 
 
 def _pairs_of(run: Run) -> str:
-    return blocks.VERIFIED if descriptors.verified(run.descriptor) else blocks.NEAR
+    return pair_files.VERIFIED if descriptors.verified(run.descriptor) else pair_files.NEAR
 
 
 def work(run: Run, unit: Unit) -> Counts:
@@ -45,10 +46,10 @@ def work(run: Run, unit: Unit) -> Counts:
     rows, splits = known["row"].to_numpy(), metadata.splits(run, known["row"].to_numpy())
     file, pixel = (_codes(known[name]) for name in ("file_digest", "pixel_digest"))
     key_rank, settings = run.manifest.key_rank(), run.config.duplicates
-    named = {name: metadata.of_rows(run, rows, name) for name in policy.columns(settings.keep)}
+    named = {name: metadata.of_rows(run, rows, name) for name in keep_rules.columns(settings.keep)}
     rank = policy.rank(settings.keep, settings.prefer or (), known, splits, named, key_rank[rows])
 
-    node = blocks.node_of_rows(run)
+    node = pair_files.node_of_rows(run)
     item = items(node[rows], pixel)
     item_rank = np.full(item.max(initial=-1) + 1, len(rows), np.int64)
     np.minimum.at(item_rank, item, rank)
@@ -95,10 +96,10 @@ def work(run: Run, unit: Unit) -> Counts:
 
 def _readable(run: Run) -> pa.Table:
     """What is known of the rows that can be read."""
-    table, images = run.manifest.living(["key", "bytes", "stamp"]), records.living(run, ["status", *FROM_IMAGES])
+    table, images = run.manifest.living(["key", "bytes", "stamp"]), image_table.living(run, ["status", *FROM_IMAGES])
     for name in FROM_IMAGES:
         table = table.append_column(name, images[name])
-    return table.filter(pa.array(records.readable(images["status"])))
+    return table.filter(pa.array(image_table.readable(images["status"])))
 
 
 def _codes(values: pa.ChunkedArray) -> np.ndarray:
@@ -112,7 +113,7 @@ def _pairs(run: Run, item_of_node: np.ndarray) -> Pairs:
     """The near pairs of items of the whole run."""
     kind, least = _pairs_of(run), descriptors.near_similarity(run.config, run.descriptor)
     parts = []
-    for _, path in blocks.each(run, kind):
+    for _, path in pair_files.each(run, kind):
         table = files.read_table(path)
         i, j = (item_of_node[table[name].to_numpy()] for name in ("i", "j"))
         similarity = table["similarity"].to_numpy()

@@ -11,12 +11,18 @@ import numpy as np
 import pyarrow as pa
 import xxhash
 
-from pipeline import containers, descriptors, files, images, records, sources, store
-from pipeline.backend import describe
-from pipeline.descriptors.dct import SIDE
-from pipeline.folder import Run
-from pipeline.stage import Counts, Stage, Unit
-from pipeline.vectors import fetch, mapped
+from pixsieve import descriptors, files
+from pixsieve.backend import describe
+from pixsieve.folder import embeddings, image_table
+from pixsieve.folder.run import Run
+from pixsieve.folder.thumbnails import luma_files, write_luma
+from pixsieve.images import decode, formats
+from pixsieve.images.luma import SIDE
+from pixsieve.images.statistics import STATISTICS, luma, reduce, statistics
+from pixsieve.images.status import STATUSES
+from pixsieve.runtime.stage import Counts, Stage, Unit
+from pixsieve.sources import source
+from pixsieve.sources.vectors import fetch, mapped
 
 GROUP = 32  # images that a thread takes at a time
 READERS = 8  # threads that wait for storage
@@ -35,7 +41,7 @@ class Embedded(NamedTuple):
     width: int | None = None
     height: int | None = None
     format: str | None = None
-    statistics: tuple[float | None, ...] = (None,) * len(images.STATISTICS)
+    statistics: tuple[float | None, ...] = (None,) * len(STATISTICS)
     prepared: np.ndarray | None = None
 
 
@@ -48,9 +54,9 @@ def units(run: Run) -> list[Unit]:
             name,
             (f"manifest/{name}.parquet",),
             (
-                f"{records.FOLDER}/{name}.parquet",
-                *store.files_of(run.descriptor, batch),
-                *(store.luma_files(batch) if descriptors.verified(run.descriptor) else ()),
+                f"{image_table.FOLDER}/{name}.parquet",
+                *embeddings.files_of(run.descriptor, batch),
+                *(luma_files(batch) if descriptors.verified(run.descriptor) else ()),
             ),
             salt=f"{run.descriptor} {salt}",
         )
@@ -66,12 +72,12 @@ def work(run: Run, unit: Unit) -> Counts:
     else:
         rows, vectors, luma = _images(run, table)
     status = np.zeros(manifest.batch_rows, np.uint8)
-    status[: len(rows)] = [images.STATUSES.index(row.status) for row in rows]
+    status[: len(rows)] = [STATUSES.index(row.status) for row in rows]
     shard = np.zeros((manifest.batch_rows, vectors.shape[1]), np.float16)
     shard[: len(rows)] = vectors
-    store.write(run.path, run.descriptor, batch, shard, status)
+    embeddings.write(run.path, run.descriptor, batch, shard, status)
     if luma is not None:
-        store.write_luma(run.path, batch, luma)
+        write_luma(run.path, batch, luma)
     files.write_table(run.path / unit.writes[0], _table(table["row"], rows))
     return {"rows": len(rows), "bytes": pa.compute.sum(table["bytes"]).as_py() or 0, **Counter(r.status for r in rows)}
 
@@ -84,7 +90,7 @@ def _prepare_store(run: Run, batches: int) -> None:
     else:
         descriptor = descriptors.load(run.config, backend)
         dim, attributes = descriptor.dim, attributes | descriptor.attributes
-    store.prepare(run.path, run.descriptor, batches, run.config.run.batch_rows, dim, attributes)
+    embeddings.prepare(run.path, run.descriptor, batches, run.config.run.batch_rows, dim, attributes)
 
 
 def _images(run: Run, table: pa.Table) -> tuple[list[Embedded], np.ndarray, np.ndarray | None]:
@@ -158,7 +164,7 @@ def _read(run: Run, uri: str, size: int) -> bytes | Embedded:
     if size > run.config.embed.max_file_mb << 20:
         return Embedded("too_large", f"{size} bytes; embed.max_file_mb is {run.config.embed.max_file_mb}")
     try:
-        return sources.read(run.config.source, uri)
+        return source.read(run.config.source, uri)
     except OSError as error:
         if error.errno not in LASTING:
             raise
@@ -166,13 +172,13 @@ def _read(run: Run, uri: str, size: int) -> bytes | Embedded:
 
 
 def _describe(run: Run, data: bytes, prepare: Prepare) -> Embedded:
-    digest, name = xxhash.xxh3_128_digest(data), containers.by_content(data)
-    image = images.decode(data, run.config.embed.max_pixels)
+    digest, name = xxhash.xxh3_128_digest(data), formats.by_content(data)
+    image = decode.decode(data, run.config.embed.max_pixels)
     if image.pixels is None:
         return Embedded(image.status, image.reason, digest, None, image.width or None, image.height or None, name)
     state = xxhash.xxh3_128(f"{image.width} {image.height}".encode())
     state.update(image.pixels.data)
-    grey = images.reduce(images.luma(image.pixels))
+    grey = reduce(luma(image.pixels))
     return Embedded(
         image.status,
         image.reason,
@@ -181,7 +187,7 @@ def _describe(run: Run, data: bytes, prepare: Prepare) -> Embedded:
         image.width,
         image.height,
         name,
-        images.statistics(image.pixels, grey),
+        statistics(image.pixels, grey),
         prepare(image.pixels, grey),
     )
 
@@ -208,10 +214,10 @@ def _given(run: Run, table: pa.Table) -> tuple[list[Embedded], np.ndarray]:
 def _table(numbers: pa.ChunkedArray, rows: list[Embedded]) -> pa.Table:
     plain = [list(column) for column in zip(*(row[:7] for row in rows), strict=True)] or [[]] * 7
     statistics = [list(column) for column in zip(*(row.statistics for row in rows), strict=True)] or [[]] * len(
-        images.STATISTICS
+        STATISTICS
     )
     columns = [numbers.combine_chunks(), *plain, *statistics]
-    return pa.table([pa.array(c, f.type) for c, f in zip(columns, records.SCHEMA, strict=True)], records.SCHEMA)
+    return pa.table([pa.array(c, f.type) for c, f in zip(columns, image_table.SCHEMA, strict=True)], image_table.SCHEMA)
 
 
 EMBED = Stage(

@@ -10,12 +10,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline import containers, descriptors, files, findings, records
-from pipeline.findings import POTENTIAL, STRONG
-from pipeline.folder import Run
-from pipeline.images import READABLE, STATISTICS
-from pipeline.rules.faults import Fault, faults
-from pipeline.stage import Counts, Stage, Unit
+from pixsieve import descriptors, files
+from pixsieve.folder import finding_table, image_table
+from pixsieve.folder.finding_table import POTENTIAL, STRONG
+from pixsieve.folder.run import Run
+from pixsieve.images import formats
+from pixsieve.images.statistics import STATISTICS
+from pixsieve.images.status import READABLE
+from pixsieve.rules.faults import Fault, faults
+from pixsieve.runtime.stage import Counts, Stage, Unit
 
 MEASURED = ("width", "height", *STATISTICS)
 TABLES = ("duplicates", "better", "outliers", "mislabels")
@@ -24,17 +27,17 @@ SCORES = {"duplicate": ("better", "similarity"), "outlier": ("outliers", "score"
 
 
 def units(run: Run) -> list[Unit]:
-    reads = (*(f"{name}.parquet" for name in TABLES), *run.manifest.files(records.FOLDER))
+    reads = (*(f"{name}.parquet" for name in TABLES), *run.manifest.files(image_table.FOLDER))
     return [Unit("all", reads, ("findings.parquet", "images.parquet"))]
 
 
 def work(run: Run, unit: Unit) -> Counts:
-    images = records.living(run, ["status", "reason", "format", *MEASURED])
+    images = image_table.living(run, ["status", "reason", "format", *MEASURED])
     rows, keys = images["row"].to_numpy(), run.manifest.living(["key"])["key"]
     tables = {name: files.read_table(run.path / f"{name}.parquet") for name in TABLES}
     columns = {name: images[name].cast(pa.float64()).to_numpy() for name in MEASURED}
     # Given vectors are readable and have no size.
-    readable = records.readable(images["status"]) & ~np.isnan(columns["width"])
+    readable = image_table.readable(images["status"]) & ~np.isnan(columns["width"])
     found = {**_broken(images), "misnamed": _misnamed(images, keys), **faults(columns, readable)}
 
     listed = [
@@ -64,26 +67,26 @@ def _broken(images: pa.Table) -> dict[str, Fault]:
 
 def _misnamed(images: pa.Table, keys: pa.ChunkedArray) -> Fault:
     """Files whose extension is that of another format: some programs go by the name."""
-    both = zip(map(containers.by_name, keys.to_pylist()), images["format"].to_pylist(), strict=True)
+    both = zip(map(formats.by_name, keys.to_pylist()), images["format"].to_pylist(), strict=True)
     return _certain([f"{is_} by its content" if name and is_ and name != is_ else "" for name, is_ in both])
 
 
 def _certain(reason: list[str]) -> Fault:
     """Of every row for which there is a reason."""
     wrong = np.array([bool(why) for why in reason], bool)
-    return Fault(wrong.astype(np.float64), np.where(wrong, STRONG, findings.NONE), reason)
+    return Fault(wrong.astype(np.float64), np.where(wrong, STRONG, finding_table.NONE), reason)
 
 
 def _of_images(rows: np.ndarray, keys: pa.ChunkedArray, found: dict[str, Fault]) -> Iterator[pa.Table]:
     for kind, fault in found.items():
         at = np.flatnonzero(fault.level)
         reason = [fault.reason[row] for row in at]
-        yield findings.table(rows[at], keys.take(pa.array(at)), kind, fault.score[at], fault.level[at], reason)
+        yield finding_table.table(rows[at], keys.take(pa.array(at)), kind, fault.score[at], fault.level[at], reason)
 
 
 def _marked(table: pa.Table) -> pa.Table:
     """The findings among the rows of a table that has all."""
-    return table.filter(pc.not_equal(table["level"], "none")).select(findings.FINDINGS.names)
+    return table.filter(pc.not_equal(table["level"], "none")).select(finding_table.FINDINGS.names)
 
 
 def _of_duplicates(table: pa.Table, verified: bool) -> Iterator[pa.Table]:
@@ -99,7 +102,7 @@ def _of_duplicates(table: pa.Table, verified: bool) -> Iterator[pa.Table]:
     reason = [f"{said}, {turned[row]}" if turned[row] else said for said, row in zip(reason, at, strict=True)]
     keys = table["key"]
     kinds = [kind[row] for row in at]
-    yield findings.table(rows[at], keys.take(pa.array(at)), kinds, similarity[at], level[at], reason, kept[at])
+    yield finding_table.table(rows[at], keys.take(pa.array(at)), kinds, similarity[at], level[at], reason, kept[at])
 
     splits = table["split"].to_pylist()
     other = _in_another_split(group, splits)
@@ -107,7 +110,7 @@ def _of_duplicates(table: pa.Table, verified: bool) -> Iterator[pa.Table]:
     reason = [f"in {splits[row]!r}, like a row in {splits[other[row]]!r}" for row in at]
     of_pair = np.minimum(level, level[other])[at]
     score = np.minimum(similarity, similarity[other])[at]
-    yield findings.table(rows[at], keys.take(pa.array(at)), "leakage", score, of_pair, reason, rows[other[at]])
+    yield finding_table.table(rows[at], keys.take(pa.array(at)), "leakage", score, of_pair, reason, rows[other[at]])
 
 
 def _in_another_split(group: np.ndarray, splits: list[str | None]) -> np.ndarray:

@@ -6,42 +6,41 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-import kernels
-from pipeline import blocks, clusterers, clusters, files, metadata, store
-from pipeline.folder import Run
-from pipeline.matching import Matched, density, hierarchy, representatives
-from pipeline.stage import Counts, Stage, Unit
-from pipeline.stages import search
+from pixsieve import clusterers, files, kernels
+from pixsieve.folder import choice, embeddings, metadata, pair_files
+from pixsieve.folder.run import Run
+from pixsieve.matching import Matched, density, hierarchy, representatives, statistics
+from pixsieve.runtime.stage import Counts, Stage, Unit
 
 
 def units(run: Run) -> list[Unit]:
-    manifest, mode, settings = run.manifest, run.config.matching, search.chosen(run)
+    manifest, mode, settings = run.manifest, run.config.matching, choice.chosen(run)
     names = manifest.batch_names()
     if mode == "exact":
         reads = (
-            (blocks.REACH, *blocks.paths(run, blocks.TREE))
+            (pair_files.REACH, *pair_files.paths(run, pair_files.TREE))
             if settings.method == "hdbscan"
-            else blocks.paths(run, blocks.LINKS)
+            else pair_files.paths(run, pair_files.LINKS)
         )
-        reads += blocks.paths(run, blocks.CLASSES) + search.reads(run)
+        reads += pair_files.paths(run, pair_files.CLASSES) + choice.reads(run)
     else:
         folders = (("clusters", "parquet"), ("representatives", "npz"))
         reads = tuple(f"{folder}/{name}.{kind}" for folder, kind in folders for name in names)
     reads = (
         *reads,
         *manifest.files(),
-        *store.files_of(run.descriptor, *range(len(names))),
+        *embeddings.files_of(run.descriptor, *range(len(names))),
         *metadata.of_labels(run),
     )
     how: list[object] = [mode, clusterers.parameters(settings)]
-    reads += search.of_batches(run)
+    reads += choice.of_batches(run)
     if mode == "representatives":
         how += [run.config.match.model_dump(exclude={"mode"}), run.config.run.seed]
     return [Unit("all", reads, ("labels.parquet", "clusters.parquet", "match.json"), salt=files.digest_of(how))]
 
 
 def work(run: Run, unit: Unit) -> Counts:
-    live, rank, settings = run.manifest.live(), run.manifest.key_rank(), search.chosen(run)
+    live, rank, settings = run.manifest.live(), run.manifest.key_rank(), choice.chosen(run)
     found = _matched(run, live, rank)
     rows = np.flatnonzero(live)
     # Clusters are numbered in the order of their least keys: a fresh run over the same files numbers them alike.
@@ -65,10 +64,10 @@ def work(run: Run, unit: Unit) -> Counts:
         }
     )
     files.write_table(run.path / unit.writes[0], table)
-    about = clusters.table(run, rows, keys, metadata.labels(run, rows), labels, persistence, rank)
+    about = statistics.table(run, rows, keys, metadata.labels(run, rows), labels, persistence, rank)
     files.write_table(run.path / unit.writes[1], about)
     how = {"mode": run.config.matching, "parameters": clusterers.parameters(settings), **found.notes}
-    if choices := search.of_batches(run):
+    if choices := choice.of_batches(run):
         how["choices"] = _counted(files.read_json(run.path / path) for path in choices)
     files.write_json(run.path / unit.writes[2], how)
     return {"rows": len(rows), "clusters": count, "noise": int((labels < 0).sum())}
@@ -83,7 +82,7 @@ def _counted(searches: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _matched(run: Run, live: np.ndarray, rank: np.ndarray) -> Matched:
-    settings = search.chosen(run)
+    settings = choice.chosen(run)
     if run.config.matching == "off":
         return representatives.of_batches(run, live)
     if run.config.matching == "representatives":

@@ -7,11 +7,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline import blocks, files, findings, metadata, store
-from pipeline.folder import Run
-from pipeline.nearest import Nodes, distinct_neighbours
-from pipeline.rules.mislabels import Mislabelled, mislabelled, nearest_with
-from pipeline.stage import Counts, Stage, Unit
+from pixsieve import files
+from pixsieve.folder import embeddings, finding_table, metadata, pair_files
+from pixsieve.folder.neighbours import Nodes, distinct_neighbours
+from pixsieve.folder.run import Run
+from pixsieve.rules.mislabels import Mislabelled, mislabelled, nearest_with
+from pixsieve.runtime.stage import Counts, Stage, Unit
 
 
 def units(run: Run) -> list[Unit]:
@@ -19,8 +20,8 @@ def units(run: Run) -> list[Unit]:
         "labels.parquet",
         *run.manifest.files(),
         *metadata.of_labels(run),
-        *blocks.paths(run, blocks.CLASSES, blocks.NEIGHBOURS),
-        *store.files_of(run.descriptor, *range(len(run.manifest.batches))),
+        *pair_files.paths(run, pair_files.CLASSES, pair_files.NEIGHBOURS),
+        *embeddings.files_of(run.descriptor, *range(len(run.manifest.batches))),
     )
     return [Unit("all", reads, ("mislabels.parquet",))]
 
@@ -40,7 +41,7 @@ def work(run: Run, unit: Unit) -> Counts:
     shown = np.flatnonzero((label >= 0) & (node >= 0))
     suggested = words.take(pa.array(found.suggested, mask=found.suggested < 0))
     reasons = _reasons(found, names, suggested)
-    table = findings.table(
+    table = finding_table.table(
         rows[shown],
         clusters["key"].take(pa.array(shown)),
         "label",
@@ -53,7 +54,9 @@ def work(run: Run, unit: Unit) -> Counts:
     table = table.append_column("suggested", suggested.take(pa.array(shown)))
     files.write_table(run.path / unit.writes[0], table)
     known = found.known[label[shown]].mean() if len(shown) else 0.0
-    certain, potential = (int((found.level == level).sum()) for level in (findings.STRONG, findings.POTENTIAL))
+    certain, potential = (
+        int((found.level == level).sum()) for level in (finding_table.STRONG, finding_table.POTENTIAL)
+    )
     return {"rows": len(rows), "certain": certain, "potential": potential, "agreement": round(float(known), 3)}
 
 

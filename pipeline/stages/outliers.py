@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from pipeline import blocks, files, findings, records, sample, store
-from pipeline.folder import Run
-from pipeline.nearest import Nodes, nearest_nodes
-from pipeline.rules.robust import Outlying, outlying
-from pipeline.stage import Counts, Stage, Unit
+from pixsieve import files
+from pixsieve.folder import embeddings, finding_table, image_table, pair_files, sample
+from pixsieve.folder.neighbours import Nodes, nearest_nodes
+from pixsieve.folder.run import Run
+from pixsieve.rules.robust import Outlying, outlying
+from pixsieve.runtime.stage import Counts, Stage, Unit
 
 LISTS = "dataeval.json"
 BY_DATAEVAL = ("", "a potential outlier to DataEval", "an outlier to DataEval")  # reasons, by level
@@ -23,9 +24,9 @@ BY_DATAEVAL = ("", "a potential outlier to DataEval", "an outlier to DataEval") 
 def units(run: Run) -> list[Unit]:
     reads = (
         "labels.parquet",
-        *run.manifest.files(records.FOLDER),
-        *blocks.paths(run, blocks.CLASSES, blocks.NEIGHBOURS),
-        *store.files_of(run.descriptor, *range(len(run.manifest.batches))),
+        *run.manifest.files(image_table.FOLDER),
+        *pair_files.paths(run, pair_files.CLASSES, pair_files.NEIGHBOURS),
+        *embeddings.files_of(run.descriptor, *range(len(run.manifest.batches))),
     )
     lists = (LISTS,) if run.config.outliers.rule == "dataeval" else ()
     return [Unit("all", reads, ("outliers.parquet", *lists))]
@@ -34,15 +35,15 @@ def units(run: Run) -> list[Unit]:
 def work(run: Run, unit: Unit) -> Counts:
     labels, settings = files.read_table(run.path / "labels.parquet"), run.config.outliers
     rows, cluster, keys = labels["row"].to_numpy(), labels["cluster"].to_numpy(), labels["key"]
-    status = records.living(run, ["status"])["status"]
-    readable = records.readable(status)
+    status = image_table.living(run, ["status"])["status"]
+    readable = image_table.readable(status)
 
     nodes = Nodes.of(run)
     index, similarity = nearest_nodes(run, nodes, settings.neighbours)
     score, level = np.full(len(rows), np.nan), np.zeros(len(rows), np.int64)
     if settings.rule == "dataeval":
         level[readable] = _by_dataeval(run, rows[readable], keys.filter(pa.array(readable)), nodes.key_rank)
-        score[readable] = level[readable] / findings.STRONG
+        score[readable] = level[readable] / finding_table.STRONG
         words = iter([BY_DATAEVAL[found] for found in level[readable]])
     else:
         distance, near = _neighbours(index, similarity, nodes, rows[readable])
@@ -51,7 +52,7 @@ def work(run: Run, unit: Unit) -> Counts:
         words = iter(_reasons(distance, found))
     reason = [next(words) if ok else said for ok, said in zip(readable.tolist(), status.to_pylist(), strict=True)]
     nearest = _nearest(index, similarity, nodes, rows)
-    table = findings.table(rows, keys, "outlier", score, level, reason, nearest)
+    table = finding_table.table(rows, keys, "outlier", score, level, reason, nearest)
     files.write_table(run.path / unit.writes[0], table)
     return {"rows": len(rows), "outliers": int((level == 2).sum()), "potential": int((level == 1).sum())}
 
@@ -59,7 +60,10 @@ def work(run: Run, unit: Unit) -> Counts:
 def _by_dataeval(run: Run, rows: np.ndarray, keys: pa.ChunkedArray, rank: np.ndarray) -> np.ndarray:
     """(n,) levels of the rows; writes the four lists, of keys. All vectors are held in float64, in the order of the
     keys, as the lists depend on the order where distances tie."""
-    from pipeline.dataeval.lists import Lists, lists  # with the parts of SciPy that only it needs
+    from pixsieve.dataeval.lists import (
+        Lists,
+        lists,  # with the parts of SciPy that only it needs
+    )
 
     order = np.argsort(rank[rows])
     found, named = Lists([], [], [], []), keys.take(pa.array(order)).to_pylist()
@@ -73,8 +77,8 @@ def _by_dataeval(run: Run, rows: np.ndarray, keys: pa.ChunkedArray, rank: np.nda
     }
     files.write_json(run.path / LISTS, said)
     level = np.zeros(len(rows), np.int64)
-    level[order[found.potential_outliers]] = findings.POTENTIAL
-    level[order[found.outliers]] = findings.STRONG
+    level[order[found.potential_outliers]] = finding_table.POTENTIAL
+    level[order[found.outliers]] = finding_table.STRONG
     return level
 
 

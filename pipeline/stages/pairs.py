@@ -19,30 +19,30 @@ from zipfile import BadZipFile
 import numpy as np
 import pyarrow as pa
 
-import kernels
-from pipeline import blocks, files
-from pipeline.descriptors import near_similarity
-from pipeline.folder import Run
-from pipeline.stage import Counts, Receipts, Stage, Unit
-from pipeline.stages import search
-
-# Neighbours that a spanning tree can be proved from: of most rows, more bring nothing.
-PROVING = 16
+from pixsieve import files, kernels
+from pixsieve.descriptors import near_similarity
+from pixsieve.folder import choice, pair_files
+from pixsieve.folder.pair_settings import links_at, listed
+from pixsieve.folder.run import Run
+from pixsieve.runtime.receipts import Receipts, served_from
+from pixsieve.runtime.stage import Counts, Stage, Unit
 
 
 def units(run: Run) -> list[Unit]:
     manifest = run.manifest
     dead, receipts = manifest.dead(), Receipts(run.path, "pairs")
     found = []
-    for name, a, b in blocks.pairs(run):
+    for name, a, b in pair_files.pairs(run):
         batches = manifest.blocks[a] if a == b else manifest.blocks[a] + manifest.blocks[b]
-        own = [blocks.NEAR, blocks.LINKS, blocks.NEIGHBOURS, *([blocks.CLASSES] if a == b else [])]
+        own = [pair_files.NEAR, pair_files.LINKS, pair_files.NEIGHBOURS, *([pair_files.CLASSES] if a == b else [])]
         here = dead[np.isin(dead // manifest.batch_rows, batches)]
-        salts = _salts(run, here, served_from(receipts, name), _Before.of(run.path / blocks.LINKS.format(name), here))
+        salts = _salts(
+            run, here, served_from(receipts, name), _Before.of(run.path / pair_files.LINKS.format(name), here)
+        )
         found.append(
             Unit(
                 name,
-                blocks.stored(run, batches) + (search.reads(run) if run.config.matching == "exact" else ()),
+                pair_files.stored(run, batches) + (choice.reads(run) if run.config.matching == "exact" else ()),
                 tuple(kind.format(name) for kind in own),
                 salt=salts[0],
                 accepts=tuple(salts[1:]),
@@ -68,12 +68,6 @@ class _Before(NamedTuple):
             return None
 
 
-def served_from(receipts: Receipts, unit: str) -> float:
-    """The least similarity of the pairs that a unit has written, all of them; NaN for none."""
-    counts = receipts.by_unit[unit].counts if unit in receipts.by_unit else {}
-    return float("nan") if counts.get("truncated") else float(counts.get("near_at", "nan"))
-
-
 def _salts(run: Run, dead: np.ndarray, near_at: float, before: _Before | None) -> list[str]:
     """The salt of now, and of an existing result that serves as well: one that has the near pairs to a lower
     similarity, or that left out fewer rows if what has died since does it no harm: it was no core nor next to one, and
@@ -82,35 +76,19 @@ def _salts(run: Run, dead: np.ndarray, near_at: float, before: _Before | None) -
     near += [near_at] * (near_at < near[0])
     if before is not None and whole and not np.isin(before.sensitive, np.setdiff1d(dead, before.left_out)).any():
         left_out.append(before.left_out)
-    asked = [*_links_at(run), listed(run)]
+    asked = [*links_at(run), listed(run)]
     return [f"{at} {asked} {files.digest_of(rows.tolist())}" for at in near for rows in left_out]
 
 
-def _links_at(run: Run) -> tuple[float | None, int]:
-    """Similarity and min_samples of the links that an exact DBSCAN needs of the units."""
-    settings = search.chosen(run)
-    if run.config.matching == "exact" and settings.method == "dbscan":
-        return settings.similarity, settings.min_samples
-    return None, 1
-
-
-def listed(run: Run) -> int:
-    """How many neighbours the units list of each node."""
-    settings = search.chosen(run)
-    if run.config.matching == "exact" and settings.method == "hdbscan":
-        return max(run.config.outliers.neighbours, settings.min_samples - 1, PROVING)
-    return run.config.outliers.neighbours
-
-
 def work(run: Run, unit: Unit) -> Counts:
-    a, b = blocks.numbers(unit.name)
+    a, b = pair_files.numbers(unit.name)
     manifest, settings = run.manifest, run.config
     batches = manifest.blocks[a] + (() if a == b else manifest.blocks[b])
     dead = manifest.dead()
     left_out = dead[np.isin(dead // manifest.batch_rows, batches)]
-    sides = [blocks.nodes_of(run, block, left_out) for block in ([a] if a == b else [a, b])]
+    sides = [pair_files.nodes_of(run, block, left_out) for block in ([a] if a == b else [a, b])]
     rows, weights = (np.concatenate([side[part] for side in sides]) for part in (1, 2))
-    threshold, min_samples = _links_at(run)
+    threshold, min_samples = links_at(run)
     near = near_similarity(settings, run.descriptor)
     joined = run.backend.join(
         sides[0][0],

@@ -7,11 +7,13 @@ and changed ones are written down as removed. Everything is committed by one fil
 import numpy as np
 import pyarrow as pa
 
-from pipeline import files, metadata, sources
-from pipeline.config import ConfigError
-from pipeline.folder import Run
-from pipeline.manifest import Manifest
-from pipeline.stage import Counts
+from pixsieve import files
+from pixsieve.errors import ConfigError
+from pixsieve.folder.manifest import Manifest
+from pixsieve.folder.run import Run
+from pixsieve.runtime.stage import Counts
+from pixsieve.sources import source
+from pixsieve.sources.metadata import scanned
 
 
 def scan(run: Run) -> Counts:
@@ -21,7 +23,7 @@ def scan(run: Run) -> Counts:
             f"run.batch_rows is {run.config.run.batch_rows}, but {run.path} was begun with {known.batch_rows};"
             " set it back or start a new run folder"
         )
-    found = metadata.scanned(run, sources.listing(run.config.source, run.path))
+    found = scanned(run, source.listing(run.config.source, run.path))
     if not len(found) and known.live().any():
         raise ConfigError(
             f"{run.config.source.path} holds no image, but the run has {int(known.live().sum())}: is it mounted?"

@@ -13,14 +13,17 @@ from itertools import pairwise
 import numpy as np
 import pyarrow as pa
 
-from pipeline import blocks, descriptors, files, sample, store
-from pipeline.descriptors.structure import AGREE, agreement, see
-from pipeline.descriptors.symmetries import SYMMETRIES, turned, turned_vectors
-from pipeline.folder import Run
-from pipeline.nearest import ROUNDING
-from pipeline.rules.groups import Pairs, best_of_each, together
-from pipeline.stage import Counts, Receipts, Stage, Unit
-from pipeline.stages.pairs import served_from
+from pixsieve import descriptors, files
+from pixsieve.descriptors.dct import turned_vectors
+from pixsieve.descriptors.structure import AGREE, agreement, see
+from pixsieve.folder import pair_files, sample
+from pixsieve.folder.neighbours import ROUNDING
+from pixsieve.folder.run import Run
+from pixsieve.folder.thumbnails import luma_files, read_luma
+from pixsieve.images.symmetries import SYMMETRIES, turned
+from pixsieve.rules.groups import Pairs, best_of_each, together
+from pixsieve.runtime.receipts import Receipts, served_from
+from pixsieve.runtime.stage import Counts, Stage, Unit
 
 AT_ONCE = 2**14  # pairs whose images are in memory
 SLICE = 256  # pairs that a thread takes at a time
@@ -30,10 +33,10 @@ def units(run: Run) -> list[Unit]:
     if not descriptors.verified(run.descriptor):
         return []
     groups, receipts, found = run.manifest.blocks, Receipts(run.path, "verify"), []
-    for name, a, b in blocks.pairs(run):
+    for name, a, b in pair_files.pairs(run):
         batches = tuple(sorted({*groups[a], *groups[b]}))
-        path = blocks.VERIFIED.format(name)
-        reads = (blocks.NEAR.format(name), *store.luma_files(*batches), *blocks.stored(run, batches))
+        path = pair_files.VERIFIED.format(name)
+        reads = (pair_files.NEAR.format(name), *luma_files(*batches), *pair_files.stored(run, batches))
         salt, accepts = "", list[str]()
         if run.config.duplicates.symmetries:
             near, before = descriptors.near_similarity(run.config, run.descriptor), served_from(receipts, name)
@@ -44,7 +47,7 @@ def units(run: Run) -> list[Unit]:
 
 
 def work(run: Run, unit: Unit) -> Counts:
-    near = files.read_table(run.path / blocks.NEAR.format(unit.name))
+    near = files.read_table(run.path / pair_files.NEAR.format(unit.name))
     i, j, similarity = (near[name].to_numpy() for name in ("i", "j", "similarity"))
     candidates, truncated = Pairs(i, j, similarity, np.zeros(len(i), np.int8)), 0
     looked_at, (found, agreed) = len(i), _verified(run, candidates)
@@ -76,9 +79,9 @@ def _new(candidates: Pairs, known: Pairs) -> Pairs:
 def _turned_pairs(run: Run, name: str) -> tuple[Pairs, int]:
     """The near pairs of a node and a turned one, of each symmetry; and how many of these had too many. Inside a block
     the node with the lesser key is as it is: the inverse symmetry finds the others."""
-    a, b = blocks.numbers(name)
+    a, b = pair_files.numbers(name)
     none, settings = np.empty(0, np.int64), run.config
-    sides = [blocks.nodes_of(run, block, none) for block in (a, b)]
+    sides = [pair_files.nodes_of(run, block, none) for block in (a, b)]
     (x, rows), (y, others) = ((side[0], side[1]) for side in sides)
     near, limit = descriptors.near_similarity(settings, run.descriptor), settings.duplicates.max_pairs
     if a == b:  # both ways, and each node with itself
@@ -120,7 +123,7 @@ def _agreements(run: Run, pairs: Pairs) -> Iterator[np.ndarray]:
         for at in range(0, len(pairs.i), AT_ONCE):
             part = pairs.only(slice(at, at + AT_ONCE))
             rows, place = np.unique(np.concatenate([part.i, part.j]), return_inverse=True)
-            luma = store.read_luma(run.path, size, rows)
+            luma = read_luma(run.path, size, rows)
             first, second = np.split(place, 2)
             spans = pairwise([*range(0, len(first), SLICE), len(first)])
             slices = ([luma, *(side[start:stop] for side in (first, second, part.symmetry))] for start, stop in spans)

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-import kernels
-from kernels.exact import Array, to_host
-from pipeline.config import MOST_SAMPLES
+from pixsieve import kernels
+from pixsieve.config.sections import MOST_SAMPLES
+from pixsieve.kernels.search.exact import Array, to_host
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import jinja2
 import numpy as np
 
-from pipeline.tune.tuning import Tuning
-from pipeline.tune.words import HEADINGS, advice, basis, k_distance_title, percent, table
+from pixsieve.tune.tuning import Tuning
+from pixsieve.tune.words import HEADINGS, advice, basis, k_distance_title, percent, table
 
 WIDTH, HEIGHT = 560, 250  # of a panel, with its margins
 LEFT, RIGHT, TOP, BOTTOM = 56, 24, 12, 40
@@ -27,7 +27,7 @@ class Panel:
 
 def render(tuning: Tuning) -> str:
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("pipeline", "tune"), autoescape=True, undefined=jinja2.StrictUndefined
+        loader=jinja2.PackageLoader("pixsieve", "tune"), autoescape=True, undefined=jinja2.StrictUndefined
     )
     curve, total = tuning.curve, max(tuning.rows, 1)
     shares = [("noise: rows in no cluster", curve.noise), ("the largest cluster", curve.largest)]

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.tune import curves as at
-from pipeline.tune.curves import Curves, Floats
+from pixsieve.tune import curves as at
+from pixsieve.tune.curves import Curves, Floats
 
 # Figures are those of `python -m benchmarks.tune`: 105 draws of blobs, faces and copies, and data without clusters.
 # Within a range the effective number of clusters changes by this factor at most (the mean adjusted Rand index of the

@@ -5,13 +5,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline import sample, store
-from pipeline.config import MOST_SAMPLES, ConfigError
-from pipeline.folder import Run
-from pipeline.stage import Receipts
-from pipeline.tune import curves as at
-from pipeline.tune.curves import Curves, Floats
-from pipeline.tune.suggestion import Suggestion, suggest
+from pixsieve.clusterers.sampled import thinned
+from pixsieve.config.sections import MOST_SAMPLES
+from pixsieve.errors import ConfigError
+from pixsieve.folder import embeddings, sample
+from pixsieve.folder.run import Run
+from pixsieve.runtime.receipts import Receipts
+from pixsieve.tune import curves as at
+from pixsieve.tune.curves import Curves, Floats
+from pixsieve.tune.suggestion import Suggestion, suggest
 
 STEPS = 200  # of the curves over similarity
 NICE = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05)  # steps between the lines of the table,
@@ -67,7 +69,7 @@ def tune(run: Run, *, min_samples: int | None = None, rows: int = 20_000) -> Tun
         raise ConfigError(f"--rows is {rows}; at least 1 is needed")
     _check_embedded(run)
     drawn = sample.draw(run, rows)
-    used = sample.thinned(run.config.cluster.model_copy(update={"min_samples": asked}), drawn.share).min_samples
+    used = thinned(run.config.cluster.model_copy(update={"min_samples": asked}), drawn.share).min_samples
     curves = at.measure(run.backend.to_device(drawn.vectors), used)
     suggestion = suggest(curves)
     found = None if isinstance(suggestion, str) else suggestion
@@ -92,7 +94,7 @@ def _check_embedded(run: Run) -> None:
     done = Receipts(run.path, "embed").by_unit
     missing = 0
     for batch, name in enumerate(run.manifest.batch_names()):
-        shards = set(store.files_of(run.descriptor, batch))
+        shards = set(embeddings.files_of(run.descriptor, batch))
         missing += not (name in done and shards <= done[name].outputs.keys() and done[name].there(run.path))
     if missing:
         raise ConfigError(

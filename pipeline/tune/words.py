@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from rich.console import Console
 from rich.table import Table
 
-from pipeline.tune.tuning import Tuning
+from pixsieve.tune.tuning import Tuning
 
 WIDTH, HEIGHT = 64, 10  # characters of the plot
 BLOCKS = " ▁▂▃▄▅▆▇█"

@@ -4,7 +4,7 @@ from itertools import combinations_with_replacement
 
 import numpy as np
 
-import kernels
+from pixsieve import kernels
 from tests.kernels import brute
 
 

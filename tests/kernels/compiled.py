@@ -13,7 +13,7 @@ import triton
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
-from kernels import fused
+from pixsieve.kernels.engines import fused
 
 TOOLS = Path(triton.__file__).parent / "backends/nvidia/bin"
 OFFSETS, FLOORS = ("offset_row", "offset_column"), ("floor_row", "floor_column")

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 if not torch.cuda.is_available():
-    os.environ["TRITON_INTERPRET"] = "1"  # read when kernels are made: before kernels.fused is imported
+    os.environ["TRITON_INTERPRET"] = "1"  # read when kernels are made: before engines.fused is imported
 
-from kernels.fused import Fused, Shape, Shapes
+from pixsieve.kernels.engines.fused import Fused, Shape, Shapes
 from tests.kernels.cuda_cpu import Shim
 
 # Of all that Shape says, what changes the answers if it is wrong.

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from sklearn.cluster import DBSCAN
 
-import kernels
-from kernels import density
+from pixsieve import kernels
+from pixsieve.kernels import density
 from tests.kernels import brute
 from tests.kernels.checks import check_dbscan
 

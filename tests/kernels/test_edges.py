@@ -5,9 +5,9 @@ import tracemalloc
 import numpy as np
 import pytest
 
-import kernels
-from kernels import tree
-from kernels.host import Host
+from pixsieve import kernels
+from pixsieve.kernels import tree
+from pixsieve.kernels.engines.host import Host
 from tests.kernels import brute
 from tests.kernels.checks import check_neighbours, check_pairs, check_tree, collected
 

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-import kernels
-from kernels import groups
+from pixsieve import kernels
+from pixsieve.kernels import groups
 from tests.kernels.checks import check_groups
 
 

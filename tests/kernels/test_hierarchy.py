@@ -8,7 +8,7 @@ from scipy.sparse.csgraph import connected_components
 from sklearn.cluster import HDBSCAN
 from sklearn.metrics import adjusted_rand_score
 
-import kernels
+from pixsieve import kernels
 
 
 def distances(x):

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-import kernels
-from kernels.host import Host
+from pixsieve import kernels
+from pixsieve.kernels.engines.host import Host
 from tests.kernels import brute
 from tests.kernels.checks import check_neighbours, check_pairs, collected
 

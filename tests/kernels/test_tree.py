@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from scipy.cluster.hierarchy import DisjointSet, linkage
 
-import kernels
-from kernels import boruvka, tree
+from pixsieve import kernels
+from pixsieve.kernels import boruvka, tree
 from tests.kernels import brute
 from tests.kernels.checks import check_tree, check_tree_of_blocks
 

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pyarrow.parquet as pq
 
-from pipeline import Config, Summary, run
+from pixsieve import Config, Summary, run
 
 TABLES = ("labels", "clusters", "duplicates", "better", "outliers", "mislabels", "findings", "images")
 

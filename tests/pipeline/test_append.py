@@ -6,8 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline import files, images, store
-from pipeline.manifest import Manifest
+from pixsieve import files
+from pixsieve.folder import embeddings
+from pixsieve.folder.manifest import Manifest
+from pixsieve.images.status import USABLE
 from tests.pipeline.helpers import audit, by_key, pattern, ran, save
 
 SETTINGS = (
@@ -60,8 +62,8 @@ def expected_pair_units(out: Path, old_blocks: int) -> int:
         vectors, rows, side = [], [], []
         for block in {a, b}:
             batches = manifest.blocks[block]
-            x, status = store.read(out, "dct", batches)
-            for at in np.flatnonzero(np.isin(status, images.USABLE) & x.any(axis=1)):
+            x, status = embeddings.read(out, "dct", batches)
+            for at in np.flatnonzero(np.isin(status, USABLE) & x.any(axis=1)):
                 if (row := int(at) + batches[0] * 6) not in left_out:
                     vectors.append(x[at].astype(float))
                     rows.append(row)

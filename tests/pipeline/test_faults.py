@@ -10,8 +10,9 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline import Config, ConfigError, run, sources
-from pipeline.lock import locked
+from pixsieve import Config, ConfigError, run
+from pixsieve.runtime.lock import locked
+from pixsieve.sources import source
 from tests.pipeline.helpers import audit, by_key, pattern, results, save
 
 PIXELS = pattern(np.random.default_rng(0))
@@ -22,7 +23,7 @@ def command(source: Path, out: Path, *more: str, before: list[str] | None = None
         *(before or []),
         sys.executable,
         "-m",
-        "pipeline",
+        "pixsieve",
         "run",
         str(source),
         "--out",
@@ -99,7 +100,7 @@ def test_patterns(tmp_path: Path):
 
     def keys(pattern: str) -> list[str]:
         config = Config.load(tmp_path / "images", settings=[f"source.pattern={pattern!r}"])
-        return sources.listing(config.source, tmp_path / "run")["key"].to_pylist()
+        return source.listing(config.source, tmp_path / "run")["key"].to_pylist()
 
     assert (
         keys("**/*") == ["a.png", "a.txt", "b/c.png", "b/d/e.png", "b/d/f.jpg"] or (tmp_path / "images/a.txt").exists()
@@ -217,7 +218,7 @@ def test_a_lock_of_another_host_is_respected(tmp_path: Path):
 
 def test_no_run_folder(tmp_path: Path):
     for name in ("status", "failures"):
-        line = [sys.executable, "-m", "pipeline", name, str(tmp_path)]
+        line = [sys.executable, "-m", "pixsieve", name, str(tmp_path)]
         done = subprocess.run(line, capture_output=True, text=True)
         assert done.returncode == 2 and "is not a run folder" in done.stderr
 
@@ -242,14 +243,14 @@ def test_a_source_that_has_become_empty_is_taken_for_unmounted(tmp_path: Path):
 def test_a_passing_read_error_is_tried_again_and_a_lasting_one_is_a_failed_unit(tmp_path: Path, monkeypatch):
     save(tmp_path / "images/a.png", PIXELS)
     save(tmp_path / "images/b.png", PIXELS)
-    read, errors = sources.read, [OSError(5, "Input/output error")]
+    read, errors = source.read, [OSError(5, "Input/output error")]
 
     def shaky(source, uri):
         if errors:
             raise errors.pop()
         return read(source, uri)
 
-    monkeypatch.setattr(sources, "read", shaky)
+    monkeypatch.setattr(source, "read", shaky)
     assert audit(tmp_path / "images", tmp_path / "run").exit_code == 0
     assert {row["status"] for row in by_key(tmp_path / "run", "images")} == {"ok"}
     errors += [OSError(5, "Input/output error")] * 9

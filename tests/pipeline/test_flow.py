@@ -8,9 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 from sklearn.cluster import DBSCAN
 
-import kernels
-from pipeline import demo
-from pipeline.rules.faults import KINDS
+from pixsieve import demo, kernels
+from pixsieve.rules.faults import KINDS
 from tests.pipeline.helpers import TABLES, audit, by_key, pattern, ran, results, save, unit_rows
 from tests.pipeline.rules.test_robust import slow
 

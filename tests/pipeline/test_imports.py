@@ -6,10 +6,10 @@ import sys
 GPU = ("cupy", "cuml", "rmm", "triton", "dask_cuda", "cudf")
 CODE = f"""
 import pkgutil, importlib, sys
-import kernels, pipeline
-for package in (kernels, pipeline):
+import pixsieve, pixsieve.kernels
+for package in (pixsieve, pixsieve.kernels):
     for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
-        if not module.name.endswith(("__main__", "kernels.fused")):  # which the engine of the GPU imports
+        if not module.name.endswith(("__main__", "engines.fused")):  # which the engine of the GPU imports
             importlib.import_module(module.name)
 found = [name for name in {GPU!r} if name in sys.modules]
 assert not found, found
@@ -31,7 +31,7 @@ def refuse(*args, **kwargs):
     raise AssertionError("network access")
 socket.socket.connect = socket.create_connection = socket.getaddrinfo = refuse
 from pathlib import Path
-from pipeline import Config, demo, run
+from pixsieve import Config, demo, run
 demo.draw(Path(sys.argv[1]) / "images", scenes=6)
 config = Config.load(Path(sys.argv[1]) / "images", out=Path(sys.argv[1]) / "run", settings=["workers.device=cpu"])
 assert run(config).exit_code == 0

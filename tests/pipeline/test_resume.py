@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline import demo, interrupts
+from pixsieve import demo
+from pixsieve.runtime import interrupts
 from tests.pipeline.helpers import audit, by_key, ran, results
 
 SETTINGS = ("run.batch_rows=16", "run.block_rows=32", "workers.device=cpu")
@@ -20,7 +21,7 @@ SETTINGS = ("run.batch_rows=16", "run.block_rows=32", "workers.device=cpu")
 
 def command(source: Path, out: Path, *settings: str) -> list[str]:
     extra = [part for setting in (*SETTINGS, *settings) for part in ("--set", setting)]
-    return [sys.executable, "-m", "pipeline", "run", str(source), "--out", str(out), *extra]
+    return [sys.executable, "-m", "pixsieve", "run", str(source), "--out", str(out), *extra]
 
 
 def receipts(out: Path) -> set[tuple[str, str]]:
@@ -138,8 +139,8 @@ def test_a_scan_cut_off_before_its_commit_leaves_no_trace(whole, tmp_path: Path)
 @pytest.mark.parametrize("after", ["store", "table"])
 def test_half_done_work_under_other_settings_voids_the_old_receipt(whole, tmp_path: Path, monkeypatch, after: str):
     """The new values are half written when it fails; with the old settings again, they must not pass for the old."""
-    from pipeline import store
-    from pipeline.stages import embed
+    from pixsieve.folder import embeddings
+    from pixsieve.stages import embed
 
     source, expected, _ = whole
     out = tmp_path / "run"
@@ -149,7 +150,7 @@ def test_half_done_work_under_other_settings_voids_the_old_receipt(whole, tmp_pa
         if after == "store":
             patch.setattr(embed.files, "write_table", _raise(broken))
         else:
-            patch.setattr(store, "write", _raise(broken))
+            patch.setattr(embeddings, "write", _raise(broken))
         assert audit(source, out, *SETTINGS, "embed.max_pixels=1000").exit_code == 3
     summary = audit(source, out, *SETTINGS)
     assert summary.stage("embed").ran == summary.stage("embed").units

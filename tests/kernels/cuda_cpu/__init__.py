@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kernels.runtime import source
+from pixsieve.kernels.engines.runtime import source
 
 HERE = Path(__file__).parent
 FLAGS = ("-std=c++17", "-O2", "-ffp-contract=off", "-fPIC", "-pthread", "-mtls-dialect=gnu2", "-Wno-unknown-pragmas")
@@ -34,7 +34,7 @@ def library(file: str) -> ctypes.CDLL:
 
 
 class Shim:
-    """A runtime for kernels.device.Device. fused: a kernels.fused.Fused that Triton interprets, or None."""
+    """A runtime for engines.device.Device. fused: a engines.fused.Fused that Triton interprets, or None."""
 
     xp = np
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import kernels
-from pipeline.rules.adaptive import near_pairs, radii
+from pixsieve import kernels
+from pixsieve.rules.adaptive import near_pairs, radii
 from tests.pipeline.rules.drawn import SEEDS, distances, rows
 
 FEW = settings(max_examples=40, deadline=None)

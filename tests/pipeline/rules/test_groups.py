@@ -4,8 +4,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.descriptors.symmetries import inverse
-from pipeline.rules.groups import Pairs, better, grouped, items, once
+from pixsieve.images.symmetries import inverse
+from pixsieve.rules.groups import Pairs, better, grouped, items, once
 
 SEEDS = st.integers(0, 2**32 - 1)
 

@@ -1,6 +1,6 @@
 """Image faults: the rule against a slow reference, its promises, and drawn images of every kind."""
 
-import statistics
+from statistics import median
 
 import cv2
 import numpy as np
@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline import images
-from pipeline.demo import scene
-from pipeline.rules.faults import KINDS, MEASUREMENTS, Measurement, deviations, faults
+from pixsieve.demo import scene
+from pixsieve.images.statistics import STATISTICS, luma, reduce, statistics
+from pixsieve.rules.faults import KINDS, MEASUREMENTS, Measurement, deviations, faults
 
 FEW = settings(max_examples=60, deadline=None)
 SEEDS = st.integers(0, 2**32 - 1)
@@ -39,14 +39,14 @@ def slow(values: list[float], of: Measurement) -> list[float]:
     known = [turned(v) for v in values if v == v]
     if not known:
         return [0.0] * len(values)
-    median = statistics.median(known)
-    scale = max(1.4826 * statistics.median([abs(v - median) for v in known]), step)
+    middle = median(known)
+    scale = max(1.4826 * median([abs(v - middle) for v in known]), step)
     found = []
     for value in values:
         if value != value:
             found.append(0.0)
             continue
-        z = (turned(value) - median) / scale
+        z = (turned(value) - middle) / scale
         most = 2.5 + (turned(value) - turned(of.never)) / step
         least = 3.5 + (turned(value) - turned(of.always)) / step
         found.append(max(0.0, min(max(z, least), most)))
@@ -89,8 +89,8 @@ def usual_far_from(of: Measurement) -> float:
 
 def measured(pixels: np.ndarray) -> dict[str, float]:
     height, width = pixels.shape[:2]
-    grey = images.reduce(images.luma(pixels))
-    named = dict(zip(images.STATISTICS, images.statistics(pixels, grey), strict=True))
+    grey = reduce(luma(pixels))
+    named = dict(zip(STATISTICS, statistics(pixels, grey), strict=True))
     return {"width": width, "height": height, **named}
 
 
@@ -167,7 +167,7 @@ def test_what_cannot_be_read_has_no_score_and_changes_nothing(scenes: list[np.nd
 @given(SEEDS)
 def test_the_order_of_the_rows_does_not_matter(seed: int):
     rng = np.random.default_rng(seed)
-    table = {name: rng.uniform(0, 1, 20) for name in (*images.STATISTICS, "width", "height")}
+    table = {name: rng.uniform(0, 1, 20) for name in (*STATISTICS, "width", "height")}
     readable, order = rng.random(20) < 0.8, rng.permutation(20)
     before = faults(table, readable)
     after = faults({name: values[order] for name, values in table.items()}, readable[order])

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.rules import mislabels
-from pipeline.rules.mislabels import CERTAIN, CHANCE, POTENTIAL, mislabelled, nearest_with
+from pixsieve.rules import mislabels
+from pixsieve.rules.mislabels import CERTAIN, CHANCE, POTENTIAL, mislabelled, nearest_with
 
 FEW = settings(max_examples=40, deadline=None)
 SEEDS = st.integers(0, 2**32 - 1)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.rules import robust
+from pixsieve.rules import robust
 from tests.pipeline.rules.drawn import SEEDS, nearest, rows
 
 K = 5

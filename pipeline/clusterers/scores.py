@@ -1,0 +1,95 @@
+"""Which of several clusterings is best: the scores that are usual, and two ways to make one of them.
+
+robust  rows in no cluster are left out of the scores; silhouette, Davies-Bouldin and Calinski-Harabasz are brought to
+        [0, 1] between the worst and the best candidate, the second turned round; their mean times the share of rows in
+        clusters. Candidates without two clusters of what was sampled, or with a score that is no number, come last.
+minmax  silhouette - Davies-Bouldin + Calinski-Harabasz, each brought to [0, 1]; rows in no cluster count as a cluster
+        of their own. As tools do that know no noise.
+"""
+
+from itertools import product
+from typing import Any
+
+import numpy as np
+
+from pixsieve.clusterers import fit, parameters
+from pixsieve.clusterers.clustering import unit
+from pixsieve.clusterers.sampled import thinned
+from pixsieve.config.sections import Cluster, Search
+from pixsieve.folder.run import Run
+from pixsieve.folder.sample import Sample
+
+SCORES = ("silhouette", "davies_bouldin", "calinski_harabasz")
+
+
+def candidates(settings: Cluster) -> list[Cluster]:
+    """Every combination of the lists of `search`, in their order, without those that come to the same."""
+    search = settings.search or Search()
+    found, seen = [], set()
+    for values in product(*search.lists.values()):
+        one = settings.model_copy(update={"search": None, **dict(zip(search.lists, values, strict=True))})
+        if (what := str(parameters(one))) not in seen:
+            seen.add(what)
+            found.append(one)
+    return found
+
+
+def tried(run: Run, settings: Cluster, sample: Sample) -> list[dict[str, Any]]:
+    """A record of each candidate: parameters, those used on the sample, clusters, share of noise, the three scores and
+    the total (null where there is none), and what went wrong."""
+    search = settings.search or Search()
+    x, seed = sample.vectors, run.config.run.seed
+    scored = np.sort(np.random.default_rng(seed).permutation(len(x))[: search.sample])
+    records = []
+    for candidate in candidates(settings):
+        used = thinned(candidate, sample.share)
+        record: dict[str, Any] = {"parameters": parameters(candidate), "used": parameters(used), "error": None}
+        labels = np.full(len(x), -1)
+        try:
+            labels = fit(x, used, seed, run.backend).labels
+        except (ValueError, ArithmeticError, MemoryError) as error:
+            record["error"] = f"{type(error).__name__}: {error}"
+        record |= {"clusters": int(labels.max(initial=-1)) + 1, "noise": float((labels < 0).mean()) if len(x) else 0.0}
+        records.append(record | _scores(unit(x[scored]), labels[scored], search.rule))
+    for record, total in zip(records, totals(records, search.rule), strict=True):
+        record["score"] = total
+    return records
+
+
+def choose(records: list[dict[str, Any]]) -> int:
+    """The first of the best; the first of all where none has a score."""
+    totals = [-np.inf if record["score"] is None else record["score"] for record in records]
+    return int(np.argmax(totals))
+
+
+def _scores(x: np.ndarray, labels: np.ndarray, rule: str) -> dict[str, float | None]:
+    from sklearn import metrics
+
+    if rule == "robust":
+        x, labels = x[labels >= 0], labels[labels >= 0]
+    if not 2 <= len(np.unique(labels)) < len(labels):
+        return dict.fromkeys(SCORES)
+    values = (
+        metrics.silhouette_score(x, labels),
+        metrics.davies_bouldin_score(x, labels),
+        metrics.calinski_harabasz_score(x, labels),
+    )
+    return {name: float(v) if np.isfinite(v) else None for name, v in zip(SCORES, values, strict=True)}
+
+
+def totals(records: list[dict[str, Any]], rule: str) -> list[float | None]:
+    """The total of each candidate; null for one that lacks a score."""
+    known = [at for at, record in enumerate(records) if all(record[name] is not None for name in SCORES)]
+    scaled = (_scaled([records[at][name] for at in known]) for name in SCORES)
+    found: list[float | None] = [None] * len(records)
+    for at, silhouette, davies, calinski in zip(known, *scaled, strict=True):
+        if rule == "minmax":
+            found[at] = silhouette - davies + calinski
+        else:
+            found[at] = (silhouette + (1 - davies) + calinski) / 3 * (1 - records[at]["noise"])
+    return found
+
+
+def _scaled(values: list[float]) -> list[float]:
+    low, high = min(values, default=0.0), max(values, default=0.0)
+    return [(value - low) / (high - low) if high > low else 0.5 for value in values]

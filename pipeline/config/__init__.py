@@ -1,0 +1,1 @@
+"""The configuration: strict YAML in, one frozen value out."""

@@ -1,0 +1,47 @@
+"""A run: the folder locked, the source scanned, the flow walked through."""
+
+import os
+from pathlib import Path
+
+from pixsieve import backend
+from pixsieve.config.sections import Config
+from pixsieve.errors import ConfigError
+from pixsieve.folder.run import Run
+from pixsieve.runtime import progress
+from pixsieve.runtime.execute import NO_ROOM
+from pixsieve.runtime.lock import locked
+from pixsieve.runtime.summary import Summary
+from pixsieve.runtime.walk import walk
+from pixsieve.sources import source
+from pixsieve.stages import FLOW
+
+
+def run(config: Config, *, until: str | None = None, only: str | None = None) -> Summary:
+    """Brings the run folder up to date with the source and the configuration, as far as stage `until`; or does one
+    stage only, with what the stages before it have left there.
+
+    Raises ConfigError for wrong use; a unit that fails is in the summary, and the others are done all the same.
+    """
+    names = ["scan", *(stage.name for stage in FLOW)]
+    for option, stage in (("until", until), ("only", only)):
+        if stage is not None and stage not in names:
+            raise ConfigError(f"--{option} {stage!r}: the stages are {', '.join(names)}")
+    if until is not None and only is not None:
+        raise ConfigError("--until and --only: give one of them")
+    last = until or only
+    if source.kind(config.source) == "vectors" and config.duplicates.symmetries:
+        raise ConfigError("duplicates.symmetries is for images and the descriptor dct, not for given vectors")
+    device = backend.choose(config.workers.device)
+    path = Path(config.run.path)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with locked(path):
+            this = Run(path, config, device, len(os.sched_getaffinity(0)))
+            with progress.logging_to(path / "logs"):
+                return walk(this, FLOW[: names.index(last)] if last else FLOW, only)
+    except OSError as error:
+        inside = error.filename is not None and Path(os.fsdecode(error.filename)).is_relative_to(path)
+        if not inside and error.errno not in NO_ROOM:
+            raise
+        where = f" ({os.fsdecode(error.filename)})" if error.filename else ""
+        raise ConfigError(f"cannot use the run folder {path}: {error.strerror}{where}") from error

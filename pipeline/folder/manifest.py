@@ -1,0 +1,122 @@
+"""Which rows a run has, in which batches and blocks, and which of them are dead.
+
+`manifest/blocks.json` is the one commit point of a scan: what it does not name does not exist. A batch and a block are
+never reopened; what comes later makes new ones.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import pyarrow as pa
+
+from pixsieve import files
+
+BLOCKS = "manifest/blocks.json"
+# What a source says of its rows. key: the user's name of the row. uri: how to read it again, relative to source.path,
+# so that a data set can move. stamp: whatever changes when the bytes change (mtime in ns, a digest, an object store's
+# etag). label: what the source says the row is, or null; of an image, the name of its folder.
+LISTING = pa.schema(
+    [
+        ("key", pa.string()),
+        ("uri", pa.string()),
+        ("bytes", pa.int64()),
+        ("stamp", pa.string()),
+        ("label", pa.string()),
+    ]
+)
+ROWS = LISTING.insert(0, pa.field("row", pa.int64()))
+
+
+@dataclass(frozen=True)
+class Manifest:
+    root: Path
+    batch_rows: int
+    batches: tuple[tuple[int, str], ...]  # rows and digest of each manifest/<batch>.parquet
+    blocks: tuple[tuple[int, ...], ...]  # batch numbers
+    removed: tuple[tuple[int, str], ...]  # rows and digest of each removed/<number>.parquet
+
+    @classmethod
+    def load(cls, root: Path) -> Self | None:
+        path = root / BLOCKS
+        if not path.exists():
+            return None
+        value = files.read_json(path)
+        return cls(
+            root,
+            value["batch_rows"],
+            tuple((rows, digest) for rows, digest in value["batches"]),
+            tuple(tuple(block) for block in value["blocks"]),
+            tuple((rows, digest) for rows, digest in value["removed"]),
+        )
+
+    def save(self) -> None:
+        names = ("batch_rows", "batches", "blocks", "removed")
+        files.write_json(self.root / BLOCKS, {name: getattr(self, name) for name in names})
+
+    @property
+    def numbers(self) -> int:
+        """Row numbers given out; a short batch leaves some unused."""
+        return len(self.batches) * self.batch_rows
+
+    @property
+    def rows(self) -> int:
+        return sum(rows for rows, _ in self.batches)
+
+    def batch_names(self) -> list[str]:
+        return [f"{batch:05}" for batch in range(len(self.batches))]
+
+    def digests(self) -> dict[str, str]:
+        return {path: digest for path, (_, digest) in zip(self.files(), (*self.batches, *self.removed), strict=True)}
+
+    def files(self, *folders: str) -> tuple[str, ...]:
+        """The files that say which rows there are; after those of the batches, the tables that other folders have of
+        each batch."""
+        tables = (f"{folder}/{name}.parquet" for folder in ("manifest", *folders) for name in self.batch_names())
+        return (*tables, *self.removed_files())
+
+    def removed_files(self) -> list[str]:
+        return [f"removed/{number:05}.parquet" for number in range(len(self.removed))]
+
+    def table(self, batch: int, columns: list[str] | None = None) -> pa.Table:
+        """ROWS of one batch, or the chosen columns of these."""
+        path = self.root / f"manifest/{batch:05}.parquet"
+        if columns is not None and "label" not in columns:
+            return files.read_table(path, columns)
+        table = files.read_table(path)
+        if "label" not in table.column_names:  # written before there were labels; a batch is never written again
+            table = table.append_column("label", pa.nulls(len(table), pa.string()))
+        return table if columns is None else table.select(columns)
+
+    def all(self, columns: list[str]) -> pa.Table:
+        """The chosen columns of every row that was ever there, by row number."""
+        empty = pa.schema([ROWS.field(name) for name in columns]).empty_table()
+        return pa.concat_tables([empty, *(self.table(batch, columns) for batch in range(len(self.batches)))])
+
+    def living(self, columns: list[str]) -> pa.Table:
+        """`row` and the chosen columns of the rows that are not removed, by row number."""
+        table = self.all(["row", *columns])
+        return table.filter(pa.array(self.live()[table["row"].to_numpy()]))
+
+    def dead(self) -> np.ndarray:
+        """Row numbers of removed rows, ascending."""
+        parts = [files.read_table(self.root / path)["row"].to_numpy() for path in self.removed_files()]
+        return np.sort(np.concatenate([np.empty(0, np.int64), *parts]))
+
+    def live(self) -> np.ndarray:
+        """(numbers,) booleans: rows that exist and are not removed."""
+        alive = np.zeros(self.numbers, bool)
+        for batch, (rows, _) in enumerate(self.batches):
+            alive[batch * self.batch_rows : batch * self.batch_rows + rows] = True
+        alive[self.dead()] = False
+        return alive
+
+    def key_rank(self) -> np.ndarray:
+        """(numbers,) place of each row's key among all keys; unused numbers come last. A changed row shares its key
+        with the dead row that it replaces; between these the older one comes first."""
+        table = self.all(["row", "key"])
+        order = pa.compute.sort_indices(table, [("key", "ascending"), ("row", "ascending")]).to_numpy()
+        rank = np.full(self.numbers, self.numbers, np.int64)
+        rank[table["row"].to_numpy()[order]] = np.arange(len(order))
+        return rank

@@ -1,0 +1,113 @@
+"""report/index.html: one file that needs no network."""
+
+import base64
+from collections.abc import Iterable
+from typing import Any
+
+import cv2
+import jinja2
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pixsieve.folder.run import Run
+from pixsieve.images import decode
+from pixsieve.images.statistics import reduce
+from pixsieve.rules.faults import KINDS
+from pixsieve.sources import source
+
+GROUPS, MEMBERS, SINGLES, OF_KIND, BROKEN = 60, 8, 48, 16, 200  # shown at most; the tables hold all
+THUMBNAIL = 128  # pixels of the longer side
+
+
+def page(run: Run, tables: dict[str, pa.Table], found: dict[str, Any]) -> str:
+    duplicates, marked = tables["duplicates"], tables["findings"]
+    groups, leaking = _groups(duplicates, GROUPS), _groups(duplicates.filter(duplicates["leakage"]), GROUPS // 2)
+    outliers, faults = _worst(marked, "outlier", SINGLES), {kind: _worst(marked, kind, OF_KIND) for kind in KINDS}
+    mislabels = _mislabels(tables["mislabels"], tables["labels"])
+    clusters, broken = _clusters(tables["clusters"], tables["labels"]), _broken(marked)
+    singles = [*outliers, *(row for rows in faults.values() for row in rows)]
+    shown = {row["row"] for group in [*groups, *leaking, *mislabels, *clusters] for row in group["rows"]}
+    environment = jinja2.Environment(loader=jinja2.PackageLoader("pixsieve", "report"), autoescape=True)
+    return environment.get_template("index.html.jinja").render(
+        found=found,
+        groups=groups,
+        leaking=leaking,
+        outliers=outliers,
+        faults=faults,
+        mislabels=mislabels,
+        clusters=clusters,
+        broken=broken,
+        pictures=_pictures(run, shown | {row["row"] for row in singles}),
+    )
+
+
+def _groups(duplicates: pa.Table, most: int) -> list[dict[str, Any]]:
+    """The largest groups, with their first members; the kept one comes first."""
+    number = duplicates["group"].to_numpy()
+    numbers, starts, size = np.unique(number, return_index=True, return_counts=True)
+    order = np.lexsort((numbers, -size))[:most]
+    return [
+        {"size": int(size[g]), "rows": duplicates.slice(starts[g], min(size[g], MEMBERS)).to_pylist()} for g in order
+    ]
+
+
+def _worst(found: pa.Table, kind: str, most: int) -> list[dict[str, Any]]:
+    """The findings of a kind with the highest scores."""
+    own = found.filter(pc.equal(found["kind"], kind))
+    return own.sort_by([("score", "descending"), ("key", "ascending")]).slice(0, most).to_pylist()
+
+
+def _mislabels(mislabels: pa.Table, labels: pa.Table) -> list[dict[str, Any]]:
+    """The likeliest label errors, each with the nearest row that has the suggested label."""
+    worst = _worst(mislabels.filter(pc.not_equal(mislabels["level"], "none")), "label", SINGLES // 2)
+    rows = labels["row"].to_numpy()
+    for one in worst:
+        related = [] if one["related"] is None else [int(np.searchsorted(rows, one["related"]))]
+        one["rows"] = [{"row": one["row"], "key": one["key"]}, *labels.take(pa.array(related, pa.int64())).to_pylist()]
+    return worst
+
+
+def _clusters(clusters: pa.Table, labels: pa.Table) -> list[dict[str, Any]]:
+    """The largest clusters: the medoid, and the first of the other members."""
+    cluster, rows = labels["cluster"].to_numpy(), labels["row"].to_numpy()
+    order = np.argsort(-clusters["size"].to_numpy(), kind="stable")[: GROUPS // 2]
+    found = []
+    for about in clusters.take(pa.array(order)).to_pylist():
+        members = np.flatnonzero(cluster == about["cluster"])
+        medoid = np.searchsorted(rows, about["medoid"])
+        shown = np.concatenate([[medoid], members[members != medoid][: MEMBERS - 1]])
+        found.append(about | {"rows": labels.take(pa.array(shown)).to_pylist()})
+    return found
+
+
+def _broken(found: pa.Table) -> list[dict[str, Any]]:
+    """Files that are not what they should be, by key."""
+    own = found.filter(pc.is_in(found["kind"], pa.array(("unreadable", "damaged", "misnamed"))))
+    return own.sort_by([("key", "ascending"), ("kind", "ascending")]).slice(0, BROKEN).to_pylist()
+
+
+def _pictures(run: Run, rows: Iterable[int]) -> dict[int, str]:
+    """Thumbnails as data URIs, by row number. An image that has vanished since has none."""
+    if run.descriptor == "vectors":
+        return {}
+    pictures = {}
+    manifest = run.manifest
+    wanted = sorted(rows)
+    for batch in sorted({row // manifest.batch_rows for row in wanted}):
+        uris = manifest.table(batch, ["uri"])["uri"]
+        for row in (row for row in wanted if row // manifest.batch_rows == batch):
+            try:
+                data = source.read(run.config.source, uris[row % manifest.batch_rows].as_py())
+            except OSError:
+                continue
+            pixels = decode.decode(data, run.config.embed.max_pixels).pixels
+            if pixels is not None:
+                pictures[row] = _thumbnail(pixels)
+    return pictures
+
+
+def _thumbnail(pixels: np.ndarray) -> str:
+    small = reduce(pixels, THUMBNAIL)
+    encoded = cv2.imencode(".jpg", cv2.cvtColor(small, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 80])[1]
+    return "data:image/jpeg;base64," + base64.b64encode(encoded.tobytes()).decode()

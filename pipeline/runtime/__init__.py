@@ -1,0 +1,1 @@
+"""The machinery of a run: units, receipts, workers, progress. It knows no stage by name."""

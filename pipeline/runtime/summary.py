@@ -1,0 +1,44 @@
+"""What a run did, stage by stage."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pixsieve.runtime.execute import Failure
+
+DONE, UNITS_FAILED = 0, 3
+
+
+@dataclass
+class StageSummary:
+    name: str
+    units: int = 0
+    ran: int = 0
+    failed: int = 0
+    blocked: int = 0  # units whose input is missing because another unit failed
+    seconds: float = 0.0
+    done: int = 0  # rows of the units that ran
+    counts: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def rate(self) -> float | None:
+        return self.done / self.seconds if self.done and self.seconds else None
+
+
+@dataclass
+class Summary:
+    path: Path
+    stages: list[StageSummary]
+    failures: list[tuple[str, Failure]]
+
+    @property
+    def exit_code(self) -> int:
+        return UNITS_FAILED if self.failures else DONE
+
+    def stage(self, name: str) -> StageSummary:
+        return next(stage for stage in self.stages if stage.name == name)
+
+    @property
+    def idle(self) -> bool:
+        """Nothing had to be done."""
+        return not self.failures and not any(stage.ran for stage in self.stages)

@@ -1,0 +1,1 @@
+"""Who does the units: this process, a local Dask cluster, or one that is already there."""

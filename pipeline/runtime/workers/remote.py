@@ -1,0 +1,77 @@
+"""Units on the workers of a Dask cluster."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from typing import Any, Literal
+
+from pixsieve import backend
+from pixsieve.folder.run import Run
+from pixsieve.runtime.execute import Failure, execute
+from pixsieve.runtime.receipts import Receipt
+from pixsieve.runtime.stage import Stage, Unit
+from pixsieve.runtime.workers.attach import PATIENCE
+from pixsieve.stages import FLOW
+
+Farm = Callable[[Stage, list[tuple[Unit, str]]], Iterable[Receipt | Failure]]
+
+
+class _Remote:
+    """Units on Dask workers. Their names and small counts travel, nothing else."""
+
+    def __init__(self, client: Any, run: Run, threads: int) -> None:
+        self.client, self.run, self.threads = client, run, threads
+
+    def __call__(self, stage: Stage, units: list[tuple[Unit, str]]) -> Iterator[Receipt | Failure]:
+        from distributed import as_completed
+
+        futures = {future.key: (future, unit) for future, unit in zip(self._submit(stage, units), units, strict=True)}
+        killed = []
+        try:
+            for future in as_completed([future for future, _ in futures.values()]):
+                if future.status == "finished":
+                    yield future.result()
+                else:
+                    killed.append(futures[future.key][1])
+            # A worker that dies too often takes with it the units that only waited there: each gets a try of its own.
+            for unit in killed:
+                (future,) = self._submit(stage, [unit])
+                error = future.exception()
+                yield (
+                    future.result()
+                    if error is None
+                    else Failure(unit[0].name, f"{type(error).__name__}: {error}", f"{error}\n")
+                )
+            self.client.run(_release, self.run.device)
+        finally:
+            self._stop([future for future, _ in futures.values()])
+
+    def _stop(self, futures: list[Any]) -> None:
+        """After an interruption nothing may go on writing once the lock of the run is free."""
+        self.client.cancel(futures)
+        end = time.monotonic() + PATIENCE
+        while any(self.client.processing().values()) and time.monotonic() < end:
+            time.sleep(0.1)
+
+    def _submit(self, stage: Stage, units: list[tuple[Unit, str]]) -> list[Any]:
+        return self.client.map(
+            _execute,
+            [replace(unit, reads=(), accepts=()) for unit, _ in units],
+            [mark for _, mark in units],
+            stage=stage.name,
+            path=str(self.run.path),
+            device=self.run.device,
+            threads=self.threads,
+            pure=False,
+        )
+
+
+def _execute(
+    unit: Unit, mark: str, *, stage: str, path: str, device: Literal["cpu", "gpu"], threads: int
+) -> Receipt | Failure:
+    return execute(Run.open(path, device, threads), next(s for s in FLOW if s.name == stage), unit, mark)
+
+
+def _release(device: str) -> None:
+    """Between stages a worker gives its memory back: stages never need what the one before kept."""
+    (backend.gpu() if device == "gpu" else backend.cpu()).release()

@@ -1,0 +1,314 @@
+"""Given vectors in every format: what a run makes of them, what it notices, what it refuses."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import zarr
+
+from pixsieve import Config, ConfigError, Datapoint, Summary, datapoints, files, write_datapoints
+from pixsieve.folder.manifest import Manifest
+from pixsieve.sources import source, vector_files, vectors
+from tests.pipeline.helpers import audit, pattern, results, save, unit_rows
+from tests.pipeline.sources import given
+from tests.pipeline.sources.given import WRITERS
+
+N, D = 120, 6
+KEYS = [f"k{row}" for row in range(N)]  # in the order of the row numbers, as texts
+LABELS = [f"person {row % 7}" for row in range(N)]
+CUT = ("run.batch_rows=50",)
+every_format = pytest.mark.parametrize("name", WRITERS)
+one_of_each = pytest.mark.parametrize("name", ["npz", "parquet", "zarr 3", "pickle"])
+
+
+@pytest.fixture
+def x() -> np.ndarray:
+    rows = unit_rows(np.random.default_rng(0), N, D, 0.2)
+    rows[7, 2] = np.nan
+    return rows
+
+
+def shards(out: Path) -> dict[str, bytes]:
+    place = out / "embeddings.zarr/vectors"
+    return {str(p.relative_to(place)): p.read_bytes() for p in sorted(place.rglob("c/**/*")) if p.is_file()}
+
+
+def listed(out: Path, *columns: str) -> list[tuple]:
+    """Of the rows that are not removed, by key."""
+    manifest = Manifest.load(out)
+    assert manifest is not None
+    table = manifest.all(["row", *columns])
+    table = table.filter(pa.array(manifest.live()[table["row"].to_numpy()])).sort_by("key")
+    return list(zip(*(table[name].to_pylist() for name in columns), strict=True))
+
+
+def changes(summary: Summary) -> tuple[int, int]:
+    counts = summary.stages[0].counts
+    return counts["new"], counts["removed"]
+
+
+@every_format
+def test_a_format_equals_npy(tmp_path: Path, x: np.ndarray, name: str):
+    file, write = WRITERS[name]
+    np.save(tmp_path / "x.npy", x)
+    audit(tmp_path / "x.npy", tmp_path / "npy", *CUT, until="embed")
+    write(tmp_path / file, x)
+    assert audit(tmp_path / file, tmp_path / "bare", *CUT, until="embed").exit_code == 0
+    write(tmp_path / file, x, KEYS, LABELS)
+    assert audit(tmp_path / file, tmp_path / "full", *CUT, until="embed").exit_code == 0
+    for batch in ("00000", "00001", "00002"):
+        path = f"manifest/{batch}.parquet"
+        assert (tmp_path / "bare" / path).read_bytes() == (tmp_path / "npy" / path).read_bytes()
+    assert len(shards(tmp_path / "npy")) == 6
+    assert shards(tmp_path / "bare") == shards(tmp_path / "npy") == shards(tmp_path / "full")
+    for batch in ("00000", "00001", "00002"):
+        path = f"images/{batch}.parquet"
+        assert (tmp_path / "full" / path).read_bytes() == (tmp_path / "npy" / path).read_bytes()
+    assert listed(tmp_path / "full", "key", "label") == sorted(zip(KEYS, LABELS, strict=True))
+    assert not (tmp_path / "npy/source").exists()
+
+
+@one_of_each
+def test_changes_are_seen_row_by_row(tmp_path: Path, x: np.ndarray, name: str):
+    file, write = WRITERS[name]
+    path, out = tmp_path / file, tmp_path / "run"
+    write(path, x[:100], KEYS[:100], LABELS[:100])
+    audit(path, out, *CUT)
+    assert audit(path, out, *CUT).idle
+    write(path, x, KEYS, LABELS)
+    assert changes(audit(path, out, *CUT)) == (20, 0)
+    x[30] += 1
+    write(path, x, KEYS, LABELS)
+    assert changes(audit(path, out, *CUT)) == (1, 1)
+    said = [*LABELS[:50], "somebody else", *LABELS[51:]]
+    write(path, x, KEYS, said)
+    assert changes(audit(path, out, *CUT)) == (1, 1)
+    assert ("k50", "somebody else") in listed(out, "key", "label")
+    write(path, x[1:], KEYS[1:], said[1:])
+    assert changes(audit(path, out, *CUT)) == (0, 1)
+
+
+@one_of_each
+def test_rows_that_move_are_found_by_their_keys(tmp_path: Path, x: np.ndarray, name: str):
+    file, write = WRITERS[name]
+    path, out = tmp_path / file, tmp_path / "run"
+    write(path, x, KEYS, LABELS)
+    audit(path, out, *CUT)
+    before = shards(out)
+    order = np.random.default_rng(1).permutation(N)
+    write(path, x[order], [KEYS[row] for row in order], [LABELS[row] for row in order])
+    assert audit(path, out, *CUT).idle
+    shutil.rmtree(out / "embeddings.zarr")
+    assert audit(path, out, *CUT).exit_code == 0
+    assert shards(out) == before
+
+
+def test_a_row_that_is_gone_while_the_run_goes_on(tmp_path: Path, x: np.ndarray):
+    given.npz(tmp_path / "x.npz", x, KEYS)
+    audit(tmp_path / "x.npz", tmp_path / "run", until="scan")
+    table = Manifest.load(tmp_path / "run").table(0)
+    given.npz(tmp_path / "x.npz", x[::-1][:-1], KEYS[::-1][:-1])
+    vectors.unpack(tmp_path / "x.npz", tmp_path / "run")
+    rows, there = vectors.fetch(tmp_path / "x.npz", tmp_path / "run", table)
+    places = [KEYS.index(key) for key in table["key"].to_pylist()]
+    assert places[0] == 0 and not there[0] and not rows[0].any()
+    assert there[1:].all()
+    np.testing.assert_array_equal(rows[1:], x[places[1:]])
+
+
+def test_a_row_of_zeros_that_moved_is_there(tmp_path: Path, x: np.ndarray):
+    x[-1] = 0
+    given.npz(tmp_path / "x.npz", x, KEYS)
+    audit(tmp_path / "x.npz", tmp_path / "run", until="scan")
+    given.npz(tmp_path / "x.npz", x[[0, N - 1]], [KEYS[0], KEYS[-1]])
+    vectors.unpack(tmp_path / "x.npz", tmp_path / "run")
+    table = Manifest.load(tmp_path / "run").table(0)
+    _, there = vectors.fetch(tmp_path / "x.npz", tmp_path / "run", table)
+    assert set(table["key"].filter(pa.array(there)).to_pylist()) == {KEYS[0], KEYS[-1]}
+
+
+def test_a_file_is_unpacked_once_and_again_when_it_changes(tmp_path: Path, x: np.ndarray, monkeypatch):
+    path, read = given.zarr_group(tmp_path / "x.zarr", x), []
+    content = vector_files.content
+    monkeypatch.setattr(vector_files, "content", lambda path: read.append(path) or content(path))
+    audit(path, tmp_path / "run", *CUT)
+    audit(path, tmp_path / "run", *CUT)
+    assert len(read) == 1
+    zarr.open_group(path)["vectors"][3] = 0.5
+    assert changes(audit(path, tmp_path / "run", *CUT)) == (1, 1)
+    (tmp_path / "run/source/vectors.npy").unlink()
+    assert audit(path, tmp_path / "run", *CUT).idle
+    assert len(read) == 3
+
+
+def test_processes_share_what_was_unpacked(tmp_path: Path, x: np.ndarray):
+    given.parquet(tmp_path / "x.parquet", x, KEYS, LABELS)
+    audit(tmp_path / "x.parquet", tmp_path / "one", *CUT)
+    summary = audit(tmp_path / "x.parquet", tmp_path / "two", *CUT, "workers.kind=local", "workers.n=2")
+    assert summary.exit_code == 0
+    assert results(tmp_path / "one") == results(tmp_path / "two")
+    assert shards(tmp_path / "one") == shards(tmp_path / "two")
+
+
+@pytest.mark.parametrize("name", ["npz", "parquet, fixed", "zarr 3", "zarr 2"])
+def test_no_rows(tmp_path: Path, name: str):
+    file, write = WRITERS[name]
+    write(tmp_path / file, np.zeros((0, D), np.float32))
+    assert audit(tmp_path / file, tmp_path / "run").exit_code == 0
+    assert vectors.mapped(tmp_path / file, tmp_path / "run").shape == (0, D)
+
+
+@every_format
+def test_datapoints(tmp_path: Path, x: np.ndarray, name: str):
+    file, write = WRITERS[name]
+    found = list(datapoints(write(tmp_path / file, x, KEYS, LABELS)))
+    assert [(point.key, point.label) for point in found] == list(zip(KEYS, LABELS, strict=True))
+    np.testing.assert_array_equal(np.array([point.vector for point in found]), x)
+    bare = list(datapoints(write(tmp_path / file, x)))
+    assert isinstance(bare[3], Datapoint) and (bare[3].key, bare[3].label) == ("3", None)
+
+
+def test_datapoints_are_written(tmp_path: Path, x: np.ndarray):
+    file, write = WRITERS["pickle"]
+    old = write(tmp_path / file, x, KEYS, LABELS)
+    write_datapoints(tmp_path / "new.parquet", datapoints(old))
+    one, two = (list(datapoints(tmp_path / name)) for name in (file, "new.parquet"))
+    assert [(p.key, p.label) for p in one] == [(p.key, p.label) for p in two]
+    for a, b in zip(one, two, strict=True):
+        assert a.vector.dtype == b.vector.dtype
+        np.testing.assert_array_equal(a.vector, b.vector)
+    for wrong in ([], [one[0], Datapoint("b", np.ones(1), None)], [Datapoint("a", np.ones((1, 2)), None)]):
+        with pytest.raises(ValueError, match="of one length and kind"):
+            write_datapoints(tmp_path / "bad.parquet", wrong)
+
+
+def test_datapoints_of_no_vectors(tmp_path: Path):
+    with pytest.raises(ConfigError, match="no file of vectors"):
+        next(datapoints(tmp_path))
+
+
+def test_integers_are_texts_and_labels_may_be_missing(tmp_path: Path, x: np.ndarray):
+    np.savez(tmp_path / "x.npz", embeddings=x, ids=np.arange(N, dtype=">u4"), labels=np.arange(N) % 3)
+    first = next(datapoints(tmp_path / "x.npz"))
+    assert (first.key, first.label) == ("0", "0")
+    labels = pa.array([None, "a"] * (N // 2)).dictionary_encode()
+    pq.write_table(pa.table({"id": range(N), "e": given.lists(x), "label": labels}), tmp_path / "x.parquet")
+    assert [(p.key, p.label) for p in datapoints(tmp_path / "x.parquet")][:3] == [("0", None), ("1", "a"), ("2", None)]
+
+
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8", ">f4"])
+def test_types_of_numbers(tmp_path: Path, x: np.ndarray, dtype: str):
+    y = x.astype(dtype)
+    for name in ("npz", "zarr 2", "pickle", *(["parquet"] if dtype[0] == "f" else [])):
+        file, write = WRITERS[name]
+        found = np.array([point.vector for point in datapoints(write(tmp_path / file, y))])
+        np.testing.assert_array_equal(found, y)
+        assert found.dtype.itemsize == y.dtype.itemsize
+
+
+def test_a_zarr_of_one_array_and_a_folder_with_one(tmp_path: Path, x: np.ndarray):
+    zarr.create_array(tmp_path / "x.zarr", data=x, chunks=(100, D), shards=(200, D))
+    assert len(list(datapoints(tmp_path / "x.zarr"))) == N
+    save(tmp_path / "images/a.png", pattern(np.random.default_rng(0)))
+    (tmp_path / "images/zarr.json").write_text("{}")
+    config = Config.load(tmp_path / "images", settings=["source.format=folder"])
+    assert source.listing(config.source, tmp_path / "run")["key"].to_pylist() == ["a.png", "zarr.json"]
+
+
+MEMORY = """
+import resource, sys
+from pathlib import Path
+import torch, zarr
+from pipeline import vectors
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
+vectors.unpack(Path(sys.argv[1]), Path(sys.argv[3]) / "small")
+before = peak()
+vectors.unpack(Path(sys.argv[2]), Path(sys.argv[3]) / "large")
+print(peak() - before)
+"""
+
+
+@pytest.mark.parametrize("name", ["npz", "parquet", "parquet, fixed", "zarr"])
+def test_the_memory_of_unpacking_does_not_grow_with_the_file(tmp_path: Path, name: str):
+    """In MB; the larger file holds 320 of them."""
+    rows = []
+    for n in (100, 320 * 1024):
+        y = np.zeros((n, 256), np.float32) + np.arange(n, dtype=np.float32)[:, None]
+        path = tmp_path / f"{n}.{name.partition(',')[0]}"
+        if name == "npz":
+            np.savez_compressed(path, vectors=y)
+        elif name == "zarr":
+            zarr.create_array(path, data=y, chunks=(1000, 256))
+        else:
+            kind = "fixed" if "fixed" in name else "list"
+            pq.write_table(pa.table({"v": given.lists(y, kind)}), path, row_group_size=n)
+        rows.append(str(path))
+    done = subprocess.run([sys.executable, "-c", MEMORY, *rows, str(tmp_path)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "large/source/vectors.npy").stat().st_size > 320 << 20
+    assert int(done.stdout) < 200
+
+
+DIE = """
+import os, sys
+from pipeline import Config, run, vectors
+def half(file, path, found):
+    file.write(b"half of it")
+    file.flush()
+    os._exit(9)
+vectors._write = half
+run(Config.load(sys.argv[1], out=sys.argv[2], settings=["workers.device=cpu"]))
+"""
+
+
+def test_a_crash_while_unpacking_leaves_nothing_that_counts(tmp_path: Path, x: np.ndarray):
+    path, out = given.npz(tmp_path / "x.npz", x, KEYS), tmp_path / "run"
+    audit(path, out)
+    before = results(out)
+    given.npz(path, x[:50], KEYS[:50])
+    done = subprocess.run([sys.executable, "-c", DIE, str(path), str(out)], capture_output=True)
+    assert done.returncode == 9
+    assert list(out.rglob("*.partial")) and not (out / "source/unpacked.json").exists()
+    given.npz(path, x, KEYS)
+    assert audit(path, out).exit_code == 0
+    assert results(out) == before
+    assert sorted(p.name for p in (out / "source").iterdir()) == ["names.parquet", "unpacked.json", "vectors.npy"]
+
+
+def test_a_chunk_that_cannot_be_read_leaves_no_half_file(tmp_path: Path, x: np.ndarray, monkeypatch):
+    monkeypatch.setattr(vector_files, "PART_BYTES", 1)
+    path, out = given.zarr_group(tmp_path / "x.zarr", x), tmp_path / "run"
+    (path / "vectors/c/5/1").write_bytes(b"torn")
+    with pytest.raises(ConfigError, match=r"cannot read vectors from .*x\.zarr"):
+        audit(path, out)
+    assert not (out / "source").exists() or not list((out / "source").iterdir())
+
+
+def test_labels_of_folders(tmp_path: Path):
+    pixels = pattern(np.random.default_rng(0))
+    for name in ("top.png", "cats/a.png", "cats/wild/b.png"):
+        save(tmp_path / "images" / name, pixels)
+    audit(tmp_path / "images", tmp_path / "run", until="scan")
+    expected = [("cats/a.png", "cats"), ("cats/wild/b.png", "wild"), ("top.png", None)]
+    assert listed(tmp_path / "run", "key", "label") == expected
+
+
+def test_a_run_from_before_there_were_labels(tmp_path: Path):
+    save(tmp_path / "images/cats/a.png", pattern(np.random.default_rng(0)))
+    out = tmp_path / "run"
+    audit(tmp_path / "images", out, until="scan")
+    path = out / "manifest/00000.parquet"
+    files.write_table(path, pq.read_table(path).drop_columns("label"))
+    blocks = files.read_json(out / "manifest/blocks.json")
+    files.write_json(out / "manifest/blocks.json", blocks | {"batches": [[1, files.digest(path)]]})
+    assert changes(audit(tmp_path / "images", out)) == (0, 0)
+    save(tmp_path / "images/dogs/b.png", pattern(np.random.default_rng(1)))
+    assert changes(audit(tmp_path / "images", out)) == (1, 0)
+    assert listed(out, "key", "label") == [("cats/a.png", None), ("dogs/b.png", "dogs")]
+    assert Manifest.load(out).table(0, ["label", "key"]).to_pylist() == [{"label": None, "key": "cats/a.png"}]
