@@ -8,6 +8,7 @@ import pytest
 
 from pixsieve import read_clusters, write_clusters
 from pixsieve.folder import cluster_table
+from pixsieve.matching import statistics
 from tests.pipeline.helpers import audit, by_key
 from tests.pipeline.matching.test_matching import CUT, blobs, stored
 
@@ -54,7 +55,7 @@ def test_many_clusters_take_more_passes_and_say_the_same(tmp_path: Path, monkeyp
     out, _ = made(tmp_path)
     expected = (out / "clusters.parquet").read_bytes()
     (out / "clusters.parquet").unlink()
-    monkeypatch.setattr(cluster_table, "AT_A_TIME", 16)
+    monkeypatch.setattr(statistics, "AT_A_TIME", 16)
     audit(tmp_path / "x.npz", out, *CUT)
     assert (out / "clusters.parquet").read_bytes() == expected
 

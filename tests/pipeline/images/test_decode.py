@@ -231,12 +231,13 @@ PEAK = """
 import io, resource, sys
 import numpy as np
 from PIL import Image
-from pipeline import containers, images
-image = images.decode(open(sys.argv[2], "rb").read(), 10**9)  # warm
+from pixsieve.images.decode import decode
+from pixsieve.images.statistics import luma, reduce, statistics
+image = decode(open(sys.argv[2], "rb").read(), 10**9)  # warm
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-image = images.decode(open(sys.argv[1], "rb").read(), 10**9)
+image = decode(open(sys.argv[1], "rb").read(), 10**9)
 assert image.pixels.shape == (8000, 8000, 3), image
-images.statistics(image.pixels, images.reduce(images.luma(image.pixels)))
+statistics(image.pixels, reduce(luma(image.pixels)))
 print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
 """
 
