@@ -12,7 +12,7 @@ from scipy.spatial.distance import pdist, squareform
 from pixsieve import Clusterer
 from pixsieve.dataeval import gaps, levels, linkage
 from pixsieve.dataeval.lists import outliers
-from pixsieve.kernels import tree as kernels
+from pixsieve.kernels import tree
 from pixsieve.kernels.engines import device, host
 from tests.kernels.cuda_cpu import Shim
 from tests.pipeline.dataeval import reference as dataeval_reference
@@ -21,7 +21,7 @@ from tests.pipeline.dataeval.test_clusterer import drawn
 
 def large(patch, most_equal=64):
     """Every bound so low that few rows are many."""
-    patch.setattr(kernels.tree, "FEW", 0)
+    patch.setattr(tree, "FEW", 0)
     patch.setattr(linkage, "FEW", 1)
     patch.setattr(linkage, "LEAF", 3)
     patch.setattr(linkage, "MOST_EQUAL", most_equal)
