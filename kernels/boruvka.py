@@ -7,6 +7,7 @@ and the rest makes the difference). The largest component never looks: all other
 """
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,15 +16,22 @@ from pixsieve.kernels.graph import components
 from pixsieve.kernels.search.best import Best
 from pixsieve.kernels.search.exact import Array, Index, Metric, space, to_host
 from pixsieve.kernels.search.part import Engine
-from pixsieve.kernels.search.walk import Prefix, Walk
+from pixsieve.kernels.search.plan import Prefix, plan
+from pixsieve.kernels.search.walk import Walk
 
 Lengths = NDArray[np.float64]
-Tree = tuple[Index, Lengths]
 # Rows, bounds of their lengths, components: the shortest edges to another component up to the bounds (inf: there is
 # none), and the other rows.
 Search = Callable[[Index, Lengths, Index], tuple[Lengths, Index]]
 # Rows whose nearest foreign rows bound what every component has to look for, where no list does.
 SCOUTS = 256
+
+
+class Tree(NamedTuple):
+    """Edges of a tree, or of a forest."""
+
+    edges: Index  # (m, 2)
+    lengths: Lengths  # (m,)
 
 
 def length_of(metric: Metric, closeness: Lengths) -> Lengths:
@@ -75,7 +83,7 @@ def rounds(
         edges.append(np.column_stack([low[pick], high[pick]]))
         lengths.append(best[pick])
         component = components(int(component.max()) + 1, component[low[pick]], component[high[pick]])[component]
-    return (np.concatenate(edges), np.concatenate(lengths)), component
+    return Tree(np.concatenate(edges), np.concatenate(lengths)), component
 
 
 def searching(engine: Engine, a: Array, b: Array | None, metric: Metric, reach: Lengths, prefix: Prefix) -> Search:
@@ -97,16 +105,16 @@ def searching(engine: Engine, a: Array, b: Array | None, metric: Metric, reach: 
         both = space(engine, rows_of(left), None if right is None else rows_of(right), metric)
         own = reach[numbers]
         caps = None if not own.any() else xp.asarray(-own if metric == "euclidean" else 1 - own)
-        walk = Walk(engine, both, k=1, groups=xp.asarray(component[numbers]), caps=caps, prefix=prefix)
+        walk = Walk(plan(engine, both, k=1, groups=xp.asarray(component[numbers]), caps=caps, prefix=prefix))
         known = np.isfinite(bound)
         wanted = np.full(n, np.inf)
         wanted[asked[~known]] = -np.inf
         wanted[asked[known]] = to_host(
-            walk.score(xp.asarray(-bound[known] if metric == "euclidean" else 1 - bound[known]))
+            walk.plan.frame.score(xp.asarray(-bound[known] if metric == "euclidean" else 1 - bound[known]))
         )
         walk.floor = xp.asarray(wanted[numbers])
         # The lists hold lengths, negative: a length as closeness and back is not the same to the last bit.
-        best = Best(walk, 1, lambda value: value if metric == "euclidean" else 1 + value)
+        best = Best(walk, lambda value: value if metric == "euclidean" else 1 + value)
         far = xp.asarray(own)
         for hits in walk:
             use = best.wanted(hits)

@@ -6,7 +6,7 @@ end, and a constant number more in between.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -14,9 +14,16 @@ from pixsieve.kernels.engines.dispatch import engine_of
 from pixsieve.kernels.graph import density_labels, first_seen
 from pixsieve.kernels.groups import distinct
 from pixsieve.kernels.search.exact import Array, Metric, check, closeness_of, space, to_host
-from pixsieve.kernels.search.walk import Exactly, Prefix, Walk
+from pixsieve.kernels.search.plan import Prefix, plan
+from pixsieve.kernels.search.walk import Exactly, Walk
 
-Waiting = tuple[Array, Array, Array]  # i, j, closeness, NaN where it is not known yet
+
+class Waiting(NamedTuple):
+    """Pairs of which not both rows are core yet."""
+
+    i: Array
+    j: Array
+    closeness: Array  # float64, NaN where it is not known yet
 
 
 class Density:
@@ -38,15 +45,15 @@ class Density:
         xp = self.engine.xp
         self.engine.tally(self.counts, self.weights, i, j)
         apart = self.label[i] != self.label[j]
-        self._wait((i[apart], j[apart], xp.full(int(apart.sum()), np.nan)))
+        self._wait(Waiting(i[apart], j[apart], xp.full(int(apart.sum()), np.nan)))
         if self._size > self._most:
             self._settle()
             self._most = max(self._most, 2 * self._size)
 
     def _wait(self, pairs: Waiting) -> None:
-        if len(pairs[0]):
+        if len(pairs.i):
             self._waiting.append(pairs)
-            self._size += len(pairs[0])
+            self._size += len(pairs.i)
 
     def _settle(self) -> Waiting:
         xp = self.engine.xp
@@ -56,7 +63,7 @@ class Density:
         both = core[i] & core[j]
         self.label = self.engine.unite(self.label, i[both], j[both])
         self._waiting, self._size = [], 0
-        rest = i[~both], j[~both], s[~both]
+        rest = Waiting(i[~both], j[~both], s[~both])
         self._wait(rest)
         return rest
 
@@ -68,7 +75,7 @@ class Density:
         s[new] = closeness(i[new], j[new])
         order = self.engine.xp.argsort(i * len(self.label) + j)
         self._waiting, self._size = [], 0
-        ascending = i[order], j[order], s[order]
+        ascending = Waiting(i[order], j[order], s[order])
         self._wait(ascending)
         return ascending
 
@@ -115,17 +122,18 @@ def dbscan(
             left, right = (ours, None) if a == b else (blocks[a][firsts[a]], ours)
             nodes = space(engine, left, right, metric)
             split = start[a + 1] - start[a]
-            walk = Walk(engine, nodes, low=low, prefix=prefix)
+            walk = Walk(plan(engine, nodes, low=low, prefix=prefix))
             for hits in walk:
-                found = Exactly(walk, hits).at_least(low)
+                found = Exactly(walk.plan, hits).at_least(low)
                 density.add(hits.i[found] + start[a], hits.j[found] + (start[a] if a == b else start[b] - split))
 
             def closeness(i: Array, j: Array) -> Array:
                 return engine.closeness(nodes, i - start[a], j - (start[a] if a == b else start[b] - split))  # noqa: B023
 
-            i, j, s = density.pending(closeness)
-    label, core, edges = to_host(density.label), to_host(density.core()), (to_host(i), to_host(j), to_host(s))
-    labels = density_labels(label, core, edges, np.arange(len(label)))
+            waiting = density.pending(closeness)
+    label, core = to_host(density.label), to_host(density.core())
+    i, j, near = map(to_host, waiting)
+    labels = density_labels(label, core, i, j, near, np.arange(len(label)))
     place = to_host(xp.concatenate(places))
     return xp.asarray(first_seen(labels[place])), xp.asarray(core[place])
 

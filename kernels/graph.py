@@ -62,11 +62,11 @@ def attach(core: NDArray[np.bool_], i: Ints, j: Ints, similarity: NDArray[np.flo
 
 
 def density_labels(
-    label: Ints, core: NDArray[np.bool_], edges: tuple[Ints, Ints, NDArray[np.float64]], rank: Ints
+    label: Ints, core: NDArray[np.bool_], i: Ints, j: Ints, similarity: NDArray[np.float64], rank: Ints
 ) -> NDArray[np.int64]:
     """(n,) labels: core rows keep theirs; a border row takes that of the core row that it is most similar to among the
-    edges (i, j, similarity), ties by rank; the rest is noise, -1."""
-    nearest = attach(core, *edges, rank)
+    edges (i, j), ties by rank; the rest is noise, -1."""
+    nearest = attach(core, i, j, similarity, rank)
     source = np.where(core, np.arange(len(core)), nearest)
     return np.where(source >= 0, label[source], -1)
 

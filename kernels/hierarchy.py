@@ -30,6 +30,14 @@ class Hierarchy(NamedTuple):
     persistence: Floats  # (c,) in [0, 1]: stability per row, against the greatest finite lambda
 
 
+class _Merges(NamedTuple):
+    """Single linkage: nodes 0 .. n - 1, then one for each edge."""
+
+    parent: Index  # the root's is itself
+    height: Floats
+    size: Index  # rows
+
+
 class _Condensed(NamedTuple):
     """The hierarchy without the splits that only shed less than a cluster. Cluster 0 holds all; parents come first."""
 
@@ -125,8 +133,7 @@ def _condense(edges: Index, lengths: Floats, core: Floats, weights: Index, least
     return _Condensed(over, birth, size[heads], number[left], level)
 
 
-def _merges(edges: Index, lengths: Floats, weights: Index) -> tuple[Index, Floats, Index]:
-    """Single linkage: nodes 0 .. n - 1, then one for each edge. Parent (the root's is itself), height, rows of each."""
+def _merges(edges: Index, lengths: Floats, weights: Index) -> _Merges:
     n = len(weights)
     total = n + len(edges)
     parent, size, root, tip = list(range(total)), [*weights.tolist(), *[0] * len(edges)], list(range(n)), list(range(n))
@@ -146,7 +153,7 @@ def _merges(edges: Index, lengths: Floats, weights: Index) -> tuple[Index, Float
             i, j = j, i
         root[j] = i
         tip[i] = at
-    return np.array(parent), np.concatenate([np.zeros(n), lengths]), np.array(size)
+    return _Merges(np.array(parent), np.concatenate([np.zeros(n), lengths]), np.array(size))
 
 
 def _followed(to: Index) -> Index:

@@ -8,9 +8,22 @@ from pixsieve.kernels.density import Density
 from pixsieve.kernels.engines.dispatch import engine_of
 from pixsieve.kernels.search.best import Best
 from pixsieve.kernels.search.exact import Array, Metric, Pairs, closeness_of, space
-from pixsieve.kernels.search.walk import Exactly, Prefix, Walk
+from pixsieve.kernels.search.plan import Prefix, plan
+from pixsieve.kernels.search.walk import Exactly, Walk
 
 MOST_NEIGHBOURS = 256
+
+
+class Questions(NamedTuple):
+    """What one pass over pairs is to answer."""
+
+    metric: Metric = "cosine"  # or hamming or jaccard: search/exact.py says what the rows hold
+    cluster: float | None = None  # least similarity of neighbours; None: counts, core, forest and edges are not asked
+    min_samples: int = 1  # rows at or above `cluster`, itself included, that make a row core
+    near: float | None = None  # least similarity of near pairs; None: these are not asked for
+    near_limit: int = 5_000_000  # above so many near pairs only the k best of each node, and its first, are kept
+    k: int = 0  # neighbours of each node, at most 256
+    prefix: Prefix = "auto"  # as for `pairs`; changes the time, never the answers
 
 
 class Joined(NamedTuple):
@@ -19,34 +32,21 @@ class Joined(NamedTuple):
     counts: Array  # (n,) int64 weight of the neighbours at or above `cluster`; in a self join with the row's own
     core: Array  # (n,) bool, whether the neighbours seen here, and the row itself, reach min_samples
     forest: Array  # (m, 2) int64, a tree for each component of the pairs of core nodes: its least node with the others
-    edges: Pairs  # every other pair at or above `cluster`: i, j, similarity
-    near: Pairs  # the pairs at or above `near`: i, j, similarity
-    near_total: int  # how many there are; more than len(near[0]) when the limit was passed
+    edges: Pairs  # every other pair at or above `cluster`
+    near: Pairs  # the pairs at or above `near`
+    near_total: int  # how many there are; more than len(near.i) when the limit was passed
     neighbours: Array  # (n, k) int64 most similar nodes, best first, ties by index; -1 where there are fewer
     similarity: Array  # (n, k) float64 theirs; -inf where there are fewer
 
 
-def join(
-    a: Array,
-    b: Array | None = None,
-    *,
-    metric: Metric = "cosine",
-    weights: Array | None = None,
-    cluster: float | None = None,
-    min_samples: int = 1,
-    near: float | None = None,
-    near_limit: int = 5_000_000,
-    k: int = 0,
-    prefix: Prefix = "auto",
-) -> Joined:
-    """One pass over all pairs of a (n, d), or over all pairs of a row of `a` and a row of `b` (m, d).
+def join(a: Array, b: Array | None, questions: Questions, *, weights: Array | None = None) -> Joined:
+    """One pass over all pairs of a row of `a` (n, d) and a row of `b` (m, d), or over all pairs of `a` (b: None).
 
-    metric: cosine, hamming or jaccard (search/exact.py says what a and b hold). cluster, near: thresholds, least
-    similarities; None leaves that question out. weights: (n,) int64, how many equal rows each node stands for. k: at
-    most 256. near_limit: above this many near pairs only the k best of each node, and its first, are kept. prefix: see
-    `pairs`. ValueError for rows that cannot be compared.
+    weights: (nodes,) int64, how many equal rows each node stands for; None: one. ValueError for rows that cannot be
+    compared, and for questions that cannot be answered.
     Memory: O(nodes * (depth + k + min_samples) + near_limit), and the pairs of one tile.
     """
+    metric, cluster, min_samples, near, near_limit, k, prefix = questions
     if not 0 <= k <= MOST_NEIGHBOURS:
         raise ValueError(f"k is {k}; at most {MOST_NEIGHBOURS} neighbours are kept")
     if metric == "euclidean":
@@ -62,11 +62,11 @@ def join(
         closeness_of(metric, 0.0 if threshold is None else threshold)
     density = Density(engine, weight, min_samples, weight if b is None else xp.zeros(n, np.int64))
     low = min((t for t in (cluster, near) if t is not None), default=np.inf)
-    walk = Walk(engine, nodes, low=low, k=k, prefix=prefix)
-    best = Best(walk, k)
+    walk = Walk(plan(engine, nodes, low=low, k=k, prefix=prefix))
+    best = Best(walk)
     close = _Near(xp, n, near_limit)
     for hits in walk:
-        exactly = Exactly(walk, hits)
+        exactly = Exactly(walk.plan, hits)
         if cluster is not None:
             found = exactly.at_least(cluster)
             density.add(hits.i[found], hits.j[found])
@@ -88,8 +88,8 @@ def join(
         density.counts,
         core,
         xp.stack([density.label[under], under], axis=1),
-        edges,
-        (i, j, s),
+        Pairs(*edges),
+        Pairs(i, j, s),
         close.total,
         best.index,
         best.closeness,

@@ -10,7 +10,8 @@ from pixsieve.kernels.join import MOST_NEIGHBOURS
 from pixsieve.kernels.search.best import Best, with_copies
 from pixsieve.kernels.search.exact import Array, Metric, Pairs, Space, closeness_of, space, to_host
 from pixsieve.kernels.search.part import Engine
-from pixsieve.kernels.search.walk import Exactly, Prefix, Walk
+from pixsieve.kernels.search.plan import Prefix, plan
+from pixsieve.kernels.search.walk import Exactly, Walk
 
 # Of the memory, what the exact rows of some pairs take, whatever the tile.
 FIXED, LEAST_MEMORY = 2**22, 2**23
@@ -34,7 +35,7 @@ def pairs(
     coordinates goes first; "auto" tries it on a sample, a number says how many coordinates, "off" leaves it out. It
     changes the time and the order, never the pairs.
 
-    Yields at least one chunk: i and j (int64), and the similarities or distances (float64), in no particular order.
+    Yields at least one chunk of pairs, in no particular order; euclidean: with distances in the place of similarities.
     ValueError for rows that cannot be compared, naming the first one that holds NaN or infinity.
     """
     sign, low = closeness_of(metric, threshold)
@@ -43,20 +44,20 @@ def pairs(
     engine = engine_of(a)
     nodes = space(engine, a, b, metric)
     room = engine.memory if memory is None else memory
-    return _chunks(Walk(engine, nodes, low=low, prefix=prefix, memory=room - FIXED), sign, low)
+    return _chunks(Walk(plan(engine, nodes, low=low, prefix=prefix, memory=room - FIXED)), sign, low)
 
 
 def _chunks(walk: Walk, sign: int, low: float) -> Iterator[Pairs]:
-    first, none = walk.space.split or 0, True
+    first, none = walk.plan.space.split or 0, True
     for hits in walk:
-        exactly = Exactly(walk, hits)
+        exactly = Exactly(walk.plan, hits)
         found = exactly.at_least(low)
         if found.any():
             none = False
-            yield hits.i[found], hits.j[found] - first, sign * exactly.closeness(found)
+            yield Pairs(hits.i[found], hits.j[found] - first, sign * exactly.closeness(found))
     if none:
-        empty = walk.engine.xp.empty(0, np.int64)
-        yield empty, empty, walk.engine.xp.empty(0)
+        xp = walk.plan.engine.xp
+        yield Pairs(xp.empty(0, np.int64), xp.empty(0, np.int64), xp.empty(0))
 
 
 def counts(
@@ -66,10 +67,11 @@ def counts(
     below the distance) to each row of a. No pair is stored; arguments as for `pairs`."""
     _, low = closeness_of(metric, threshold)
     engine = engine_of(a)
-    walk = Walk(engine, space(engine, a, b, metric), low=low, prefix=prefix)
-    count, one = engine.xp.zeros(walk.space.n, np.int64), engine.xp.ones(walk.space.n, np.int64)
+    nodes = space(engine, a, b, metric)
+    walk = Walk(plan(engine, nodes, low=low, prefix=prefix))
+    count, one = engine.xp.zeros(nodes.n, np.int64), engine.xp.ones(nodes.n, np.int64)
     for hits in walk:
-        found = Exactly(walk, hits).at_least(low)
+        found = Exactly(walk.plan, hits).at_least(low)
         engine.tally(count, one, hits.i[found], hits.j[found])
     return count[: len(a)]
 
@@ -103,14 +105,14 @@ def neighbours(
 def _nearest(engine: Engine, rows: Space, k: int, prefix: Prefix) -> tuple[Array, Array]:
     """As `neighbours`, with closeness."""
     xp = engine.xp
-    walk = Walk(engine, rows, k=k, prefix=prefix)
-    best = Best(walk, k)
+    walk = Walk(plan(engine, rows, k=k, prefix=prefix))
+    best = Best(walk)
     asking = rows.n if rows.split is None else rows.split
     walk.floor[asking:] = np.inf  # the rows of b ask for nothing
     for hits in walk:
         wanted = best.wanted(hits)
         i, j = hits.i[wanted], hits.j[wanted]
-        s = engine.closeness(walk.space, i, j)
+        s = engine.closeness(rows, i, j)
         if rows.split is None:
             i, j, s = xp.concatenate([i, j]), xp.concatenate([j, i]), xp.concatenate([s, s])
         best.add(i, j, s)

@@ -1,6 +1,7 @@
 """The exact minimum spanning tree of all pairs, or of the pairs of two blocks, and of mutual reachability."""
 
 import heapq
+from typing import NamedTuple
 
 import numpy as np
 from scipy.sparse import coo_array
@@ -13,11 +14,19 @@ from pixsieve.kernels.groups import distinct
 from pixsieve.kernels.pairs import neighbours
 from pixsieve.kernels.search.exact import Array, Index, Metric, Space, closeness_of, space, to_host
 from pixsieve.kernels.search.part import Engine
-from pixsieve.kernels.search.walk import Prefix
+from pixsieve.kernels.search.plan import Prefix
 
 # Up to so many rows, a row at a time (Prim) costs less than lists and rounds.
 FEW = 1024
 LISTED = 16
+
+
+class Proved(NamedTuple):
+    """What lists of neighbours prove of a minimum spanning tree."""
+
+    tree: Tree  # of its edges, those that the lists prove
+    between: Tree  # the shortest listed edges between the components that those make, a forest
+    component: Index  # (n,) these components
 
 
 def spanning_tree(
@@ -29,7 +38,7 @@ def spanning_tree(
     component: Array | None = None,
     known: tuple[Index, Lengths] | None = None,
     prefix: Prefix = "auto",
-) -> tuple[Array, Array]:
+) -> Tree:
     """The minimum spanning tree of the complete graph of the rows of a (n, d), or of the graph of all pairs of a row of
     a and a row of b (m, d), whose rows count on from those of a.
 
@@ -74,15 +83,14 @@ def spanning_tree(
         inside = edges[:, 0] < n
         edges, lengths = edges[inside], lengths[inside]
     order = np.argsort(lengths, kind="stable")
-    return engine.xp.asarray(edges[order]), engine.xp.asarray(lengths[order])
+    return Tree(engine.xp.asarray(edges[order]), engine.xp.asarray(lengths[order]))
 
 
-def proved_edges(index: Index, length: Lengths, beyond: Lengths, core: Lengths) -> tuple[Tree, Tree, Index]:
+def proved_edges(index: Index, length: Lengths, beyond: Lengths, core: Lengths) -> Proved:
     """The part of the minimum spanning tree of mutual reachability that lists of neighbours prove.
 
     index, length: (n, k) listed rows (-1: none) and their distances; beyond: (n,) every row that is not listed is at
-    least this far; core: (n,). Returns edges (m, 2) with their lengths; the best edges of the lists between the
-    components that those make, a forest, with theirs; and the components (n,).
+    least this far; core: (n,).
     """
     n = len(index)
     far, sure = reached(index, length, beyond, core)
@@ -95,13 +103,13 @@ def proved_edges(index: Index, length: Lengths, beyond: Lengths, core: Lengths) 
     _, first = np.unique(ends @ [n, 1], return_index=True)  # of two components the shortest
     first.sort()
     kept = _kruskal(n, ends[first], lengths[first])
-    return tree, (edges[first][kept], lengths[first][kept]), component
+    return Proved(tree, Tree(edges[first][kept], lengths[first][kept]), component)
 
 
 def minimum_forest(n: int, edges: Ints, lengths: Lengths) -> Tree:
     """Of (m, 2) edges those of a minimum spanning forest of n nodes, ascending; ties by the nodes (Kruskal, 1956)."""
     kept = _kruskal(n, edges, lengths)
-    return edges[kept].astype(np.int64), lengths[kept]
+    return Tree(edges[kept].astype(np.int64), lengths[kept])
 
 
 def _kruskal(n: int, edges: Ints, lengths: Lengths) -> Index:
@@ -129,7 +137,7 @@ def _prim(engine: Engine, rows: Space, reach: Lengths) -> Tree:
         nearest[open_[closer]], parent[open_[closer]] = length[closer], last
         last = int(open_[np.argmin(nearest[open_])])
         edges[at], lengths[at] = (parent[last], last), nearest[last]
-    return edges, lengths
+    return Tree(edges, lengths)
 
 
 def _with_copies(engine: Engine, a: Array, metric: Metric, reach: Lengths, prefix: Prefix) -> Tree:
@@ -144,7 +152,7 @@ def _with_copies(engine: Engine, a: Array, metric: Metric, reach: Lengths, prefi
     apart = engine.closeness(space(engine, a, None, metric), *xp.asarray(copies.T))  # zero rows are, under cosine
     edges, lengths = _boruvka(engine, a[xp.asarray(first)], metric, reach[first], prefix)
     hanging = np.maximum(length_of(metric, to_host(apart)), reach[hung])
-    return np.concatenate([first[edges], copies]), np.concatenate([lengths, hanging])
+    return Tree(np.concatenate([first[edges], copies]), np.concatenate([lengths, hanging]))
 
 
 def _boruvka(engine: Engine, x: Array, metric: Metric, reach: Lengths, prefix: Prefix) -> Tree:
@@ -152,7 +160,7 @@ def _boruvka(engine: Engine, x: Array, metric: Metric, reach: Lengths, prefix: P
     sign, _ = closeness_of(metric, 0.0)
     k = min(LISTED, n - 1)
     if not k:
-        return np.empty((0, 2), np.int64), np.empty(0)
+        return Tree(np.empty((0, 2), np.int64), np.empty(0))
     index, value = (to_host(part) for part in neighbours(x, k=k, metric=metric, prefix=prefix))
     far = length_of(metric, sign * value)
     beyond = far[:, -1] if k < n - 1 else np.full(n, np.inf)
@@ -182,4 +190,4 @@ def _as_found(n: int, edges: Index, lengths: Lengths) -> Tree:
             if not seen[to[place]]:
                 heapq.heappush(heap, (length[edge[place]], to[place], edge[place]))
         _, here, found[at] = heapq.heappop(heap)
-    return edges[found], lengths[found]
+    return Tree(edges[found], lengths[found])

@@ -90,16 +90,16 @@ def gpu() -> Backend:
     import cupy
     import torch
 
-    from pixsieve.kernels.engines.device import cupy_runtime
-
-    log.info("pairs on the GPU: %s", "one fused kernel" if cupy_runtime().fused else "tile by tile, without Triton")
+    log.info("pairs on the GPU: %s", "one fused kernel" if kernels.fused_on_gpu() else "tile by tile, without Triton")
 
     def host(x: Any) -> np.ndarray:
         return cupy.asnumpy(cupy.asarray(x))
 
-    def join(a: np.ndarray, b: np.ndarray | None = None, **options: Any) -> kernels.Joined:
-        there = {name: cupy.asarray(value) if name == "weights" else value for name, value in options.items()}
-        joined = kernels.join(cupy.asarray(a), None if b is None else cupy.asarray(b), **there)
+    def join(
+        a: np.ndarray, b: np.ndarray | None, questions: kernels.Questions, *, weights: np.ndarray | None = None
+    ) -> kernels.Joined:
+        one, two, heavy = (None if x is None else cupy.asarray(x) for x in (a, b, weights))
+        joined = kernels.join(one, two, questions, weights=heavy)
         return kernels.Joined(*(_mapped(host, part) for part in joined))
 
     # Two blocks of 2,048 numbers a row, as they come, together and as operands, take a fifth of the memory.
@@ -129,8 +129,8 @@ def gpu() -> Backend:
 
 def _mapped(function: Callable[[Any], Any], part: Any) -> Any:
     """A field of a result with the function applied to its arrays."""
-    if isinstance(part, tuple):
-        return tuple(function(each) for each in part)
+    if isinstance(part, kernels.Pairs):
+        return kernels.Pairs(*map(function, part))
     return part if isinstance(part, int) else function(part)
 
 

@@ -2,7 +2,7 @@
 CUDA kernel. It needs no more than CuPy, does what the fused kernel does not, and starts lists of neighbours off.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -14,6 +14,26 @@ from pixsieve.kernels.search.part import Part
 HEIGHT, WIDTH = 5120, 4096
 THREADS = 256
 NULL = np.int64(0)
+
+
+class Scores(NamedTuple):
+    """A tile of products and what the kernels have to know of it: the arguments that select.cu calls PART."""
+
+    tile: Array  # (height, width) float16, rows `stride` apart
+    stride: np.int64
+    height: np.int32
+    width: np.int32
+    row: np.int32  # the number of the part's first row
+    column: np.int32  # the tile's first column, by its place in the part
+    numbers: Any  # (columns of the part,) int64 where they do not follow each other
+    first: np.int32  # the number of the part's first column where they do
+    triangle: np.int32
+    offset_row: Any  # these as in Sides
+    offset_column: Any
+    group_row: Any
+    group_column: Any
+    cap_row: Any
+    cap_column: Any
 
 
 class Tiled:
@@ -29,16 +49,13 @@ class Tiled:
         unfilled = [bool(k) and bool((floor == -np.inf).any()) for floor in sides[-2:]]
         floors = [NULL if floor is None else floor for floor in sides[-2:]]
         for at in range(0, part.width, WIDTH):
-            described = self._scores(part, sides, left, right[at : at + WIDTH], at)
+            scores = self._scores(part, sides, left, right[at : at + WIDTH], at)
             for by_row in (1, 0):
                 if unfilled[1 - by_row]:
-                    self._raise(described, by_row, k, slack, floors[1 - by_row])
-            height, width = int(described[2]), int(described[3])
-            grid = (-(-width // (THREADS * 8)), min(height, 2048))
+                    self._raise(scores, by_row, k, slack, floors[1 - by_row])
+            grid = (-(-int(scores.width) // (THREADS * 8)), min(int(scores.height), 2048))
             rest = np.float32(low), np.float32(slack), *floors, out.count, np.uint64(room), out.i, out.j, out.score
-            self.runtime.launch(
-                "select", "select_plain" if plain else "select_any", grid, (THREADS,), *described, *rest
-            )
+            self.runtime.launch("select", "select_plain" if plain else "select_any", grid, (THREADS,), *scores, *rest)
 
     def fill(self, part: Part, sides: Sides, k: int, slack: float) -> None:
         """Raises floors at -inf to what k pairs of each row with the first columns reach, and of each column with the
@@ -54,8 +71,8 @@ class Tiled:
                 own = slice(at, min(at + step, size))
                 rows, columns = (own, others) if by_row else (others, own)
                 piece = part.at(rows, columns)
-                described = self._scores(piece, sides.of(rows, columns), *self._operands(piece), 0)
-                self._raise(described, by_row, k, slack, floor[own])
+                scores = self._scores(piece, sides.of(rows, columns), *self._operands(piece), 0)
+                self._raise(scores, by_row, k, slack, floor[own])
         if part.triangle:
             row, column = part.rows, part.columns
             first = max(row.start, column.start)
@@ -64,10 +81,10 @@ class Tiled:
             beside = beside[first - column.start : last - column.start]
             above[:] = beside[:] = self.xp.maximum(above, beside)
 
-    def _raise(self, described: tuple[Any, ...], by_row: int, k: int, slack: float, floor: Array) -> None:
-        lines = int(described[2 if by_row else 3])
+    def _raise(self, scores: Scores, by_row: int, k: int, slack: float, floor: Array) -> None:
+        lines = int(scores.height if by_row else scores.width)
         rest = np.int32(by_row), np.int32(k), np.float32(slack), floor
-        self.runtime.launch("select", "raise_floors", (lines,), (THREADS,), *described, *rest)
+        self.runtime.launch("select", "raise_floors", (lines,), (THREADS,), *scores, *rest)
 
     def _operands(self, part: Part) -> tuple[Array, Array]:
         xp, rows = self.xp, part.space.rows
@@ -75,9 +92,8 @@ class Tiled:
             return tuple(xp.ascontiguousarray(rows[part.order[ids]], np.int64) for ids in (part.rows, part.columns))
         return part.screen.left[part.rows], xp.ascontiguousarray(part.screen.right[part.columns])
 
-    def _scores(self, part: Part, sides: Sides, left: Array, right: Array, at: int) -> tuple[Any, ...]:
-        """Queues the products of all rows with the columns from place `at` on, rows of WIDTH. What the kernels are told
-        about them."""
+    def _scores(self, part: Part, sides: Sides, left: Array, right: Array, at: int) -> Scores:
+        """Queues the products of all rows with the columns from place `at` on, rows of WIDTH."""
         height, width = len(left), len(right)
         if len(self._tile) < height:
             self._tile = self.xp.empty((height, WIDTH), np.float16)
@@ -93,7 +109,7 @@ class Tiled:
             first = part.columns.start
         else:
             numbers = self.xp.ascontiguousarray(part.columns, np.int64)
-        return (
+        return Scores(
             tile, np.int64(WIDTH), np.int32(height), np.int32(width), np.int32(part.rows.start), np.int32(at),
             numbers, np.int32(first), np.int32(part.triangle), *(NULL if x is None else x for x in sides[:6]),
         )  # fmt: skip

@@ -25,11 +25,18 @@ METRICS = ("cosine", "euclidean", "hamming", "jaccard")
 Array = Any  # numpy.ndarray or cupy.ndarray: the functions work on both
 Floats = NDArray[np.floating]
 Index = NDArray[np.int64]
-Pairs = tuple[Index, Index, NDArray[np.float64]]  # i, j, similarity (or distance)
 # Numbers of a side of the pairs computed at a time, which stay in the cache, and pairs at most.
 CHUNK, MOST_PAIRS = 2**17, 1024
 # Magnitudes whose squares, and for cosine the products of two squared lengths, stay in the range of float64.
-RANGE = {"cosine": (2.0**-200, 2.0**240), "euclidean": (2.0**-400, 2.0**500)}
+MAGNITUDES = {"cosine": (2.0**-200, 2.0**240), "euclidean": (2.0**-400, 2.0**500)}
+
+
+class Pairs(NamedTuple):
+    """Some pairs of rows: the places of an array."""
+
+    i: Array  # (m,) int64
+    j: Array  # (m,) int64
+    similarity: Array  # (m,) float64; where the metric is euclidean it is the distance, and smaller is closer
 
 
 class Space(NamedTuple):
@@ -103,7 +110,7 @@ def _scaled(xp: Any, rows: Array, metric: Metric) -> tuple[Array, float]:
     if rows.dtype.itemsize < 8 or not rows.size:
         return rows, 1.0
     largest = xp.maximum(rows.max(axis=1), -rows.min(axis=1))
-    small, large = RANGE[metric]
+    small, large = MAGNITUDES[metric]
     if metric == "euclidean":
         top = float(largest.max())
         if top == 0 or small <= top <= large:

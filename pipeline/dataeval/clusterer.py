@@ -9,10 +9,9 @@ from pixsieve.dataeval.duplicates import duplicates
 from pixsieve.dataeval.levels import Levels, levels
 from pixsieve.dataeval.linkage import single_linkage
 from pixsieve.dataeval.lists import Lists, last_merge_levels, outliers
-from pixsieve.kernels.engines.dispatch import engine_of
-from pixsieve.kernels.search.exact import RANGE, Array, check_finite
+from pixsieve.kernels import MAGNITUDES, Array, check_finite
 
-LEAST, LARGEST = RANGE["euclidean"]
+LEAST, LARGEST = MAGNITUDES["euclidean"]
 
 
 class Clusterer:
@@ -73,8 +72,7 @@ def _checked(dataset: Any) -> Array:
         raise ValueError(f"dataset has {len(dataset)} rows; at least 2 are needed")
     if dataset.shape[1] < 1:
         raise ValueError("rows of the dataset have no features; at least 1 is needed")
-    xp = engine_of(dataset[:0] if kind == "cupy" else np.empty(0)).xp
-    check_finite(xp, "dataset", dataset)
+    check_finite("dataset", dataset)
     x = dataset.astype(np.float64) + 0.0  # -0.0 becomes 0.0: equal rows then are equal bits
     largest = float(abs(x).max())
     if largest > LARGEST or 0 < largest < LEAST:

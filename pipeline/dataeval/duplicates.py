@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from pixsieve import kernels
 from pixsieve.dataeval.levels import Levels
 from pixsieve.dataeval.linkage import dendrogram, single_linkage
-from pixsieve.kernels.engines.dispatch import engine_of
-from pixsieve.kernels.search.exact import Array, Index, to_host
+from pixsieve.kernels import Array, Index, to_host
 
 
 def duplicates(x: Array, of: Levels, last: dict[int, int]) -> tuple[list[list[int]], list[list[int]]]:
@@ -69,7 +68,7 @@ def _pairs_between(x: Array, paired: NDArray[np.bool_], exact: float, near: floa
 
 
 def _taken(x: Array, rows: Index) -> Array:
-    return x[engine_of(x).xp.asarray(rows)]
+    return x[kernels.array_module(x).asarray(rows)]
 
 
 def _groups(rows: Index, group: Index) -> list[list[int]]:

@@ -11,8 +11,7 @@ from scipy.spatial.distance import cdist
 
 from pixsieve.dataeval.levels import Levels, Singles, entries
 from pixsieve.dataeval.linkage import Floats
-from pixsieve.kernels.search.exact import Array, Index, to_host
-from pixsieve.kernels.search.tiles import Tiles
+from pixsieve.kernels import Array, Index, Tiles, to_host
 
 # Pairs of two clusters that are compared at once.
 FEW = 4096

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixsieve.dataeval.linkage import Floats, Linkage, dendrogram
-from pixsieve.kernels.search.exact import Index
+from pixsieve.kernels import Index
 
 Singles = NDArray[np.float32]
 Marks = NDArray[np.bool_]

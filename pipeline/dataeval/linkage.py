@@ -18,8 +18,7 @@ from scipy.cluster.hierarchy import linkage
 from scipy.spatial.distance import cdist, pdist
 
 from pixsieve import kernels
-from pixsieve.kernels.search.exact import Array, Index, to_host
-from pixsieve.kernels.search.tiles import Tiles
+from pixsieve.kernels import Array, Index, Pairs, Tiles, to_host
 
 Floats = NDArray[np.float64]
 Walked = tuple[Index, Floats]
@@ -124,8 +123,9 @@ def _at_bottlenecks(x: Array, first: Index, edges: Index, height: Floats) -> Wal
     return np.concatenate(pairs), np.concatenate(lengths)
 
 
-def _halved(x: Array, rows: Index, between: Floats) -> Iterator[tuple[Index, Index, Floats]]:
-    """The pairs of positions whose distance is at most the greatest of `between` from one to the other."""
+def _halved(x: Array, rows: Index, between: Floats) -> Iterator[Pairs]:
+    """The pairs of positions whose distance, in the place of a similarity, is at most the greatest of `between` from
+    one to the other."""
     tiles, waiting = Tiles.of(x, rows), [(0, len(rows))]
     while waiting:
         low, high = waiting.pop()
@@ -136,7 +136,7 @@ def _halved(x: Array, rows: Index, between: Floats) -> Iterator[tuple[Index, Ind
             own = to_host(x[tiles.order[low:high]])
             far = cdist(own, own)[i, j]
             near = far <= bound
-            yield low + i[near], low + j[near], far[near]
+            yield Pairs(low + i[near], low + j[near], far[near])
             continue
         half = (high - low) // 2
         waiting += [(low, low + half), (low + half, high)]
@@ -144,7 +144,7 @@ def _halved(x: Array, rows: Index, between: Floats) -> Iterator[tuple[Index, Ind
         back = np.maximum.accumulate(steps[:half][::-1])[::-1]
         ahead = np.maximum.accumulate(np.concatenate([[0.0], steps[half:]]))
         for i, j, far in tiles.within(slice(low, low + half), slice(low + half, high), back, ahead):
-            yield low + i, low + half + j, far
+            yield Pairs(low + i, low + half + j, far)
 
 
 def _prim(n: int, edges: Index, lengths: Floats) -> Walked:

@@ -12,7 +12,7 @@ from pixsieve.dataeval.duplicates import duplicates
 from pixsieve.dataeval.gaps import gaps
 from pixsieve.dataeval.levels import Levels, levels
 from pixsieve.dataeval.linkage import single_linkage
-from pixsieve.kernels.search.exact import Array, Index
+from pixsieve.kernels import Array, Index
 
 
 class Lists(NamedTuple):

@@ -55,7 +55,8 @@ def united(
         border.append((part.edges[one], part.similarity[one]))
     edges, similarity = (np.concatenate(side) for side in zip(*border, strict=True))
     component = kernels.components(n, *np.concatenate(forest).T)
-    return kernels.density_labels(component, core, (*edges.T, similarity), rank), core
+    i, j = edges.T
+    return kernels.density_labels(component, core, i, j, similarity, rank), core
 
 
 def exact(run: Run, settings: Cluster, live: np.ndarray, rank: np.ndarray) -> Matched:

@@ -84,7 +84,7 @@ def _thinned_out(run: Run, settings: Cluster) -> float:
         vectors, status = embeddings.read(run.path, run.descriptor, batches)
         there = live[batches[0] * size : (batches[-1] + 1) * size] & embeddings.usable(vectors, status)
         # With min_samples 1 all are core: no edge is kept.
-        joined = run.backend.join(drawn.vectors, vectors[there], cluster=settings.similarity, min_samples=1)
+        joined = run.backend.join(drawn.vectors, vectors[there], kernels.Questions(cluster=settings.similarity))
         count += joined.counts[: len(count)]
     dense = count >= settings.min_samples
     if not dense.any():
@@ -151,9 +151,8 @@ def _links(run: Run, vectors: np.ndarray, weight: np.ndarray, settings: Cluster)
         joined = run.backend.join(
             vectors[parts[a]],
             None if a == b else vectors[parts[b]],
+            kernels.Questions(cluster=settings.similarity, min_samples=settings.min_samples),
             weights=weight[nodes],
-            cluster=settings.similarity,
-            min_samples=settings.min_samples,
         )
         i, j, similarity = joined.edges
         yield Links(nodes, joined.counts, nodes[joined.forest], np.column_stack([nodes[i], nodes[j]]), similarity)

@@ -93,12 +93,14 @@ def work(run: Run, unit: Unit) -> Counts:
     joined = run.backend.join(
         sides[0][0],
         None if a == b else sides[1][0],
+        kernels.Questions(
+            cluster=threshold,
+            min_samples=min_samples,
+            near=near,
+            near_limit=settings.duplicates.max_pairs,
+            k=listed(run),
+        ),
         weights=weights,
-        cluster=threshold,
-        min_samples=min_samples,
-        near=near,
-        near_limit=settings.duplicates.max_pairs,
-        k=listed(run),
     )
     members, node_of = (np.concatenate([side[part] for side in sides]) for part in (3, 4))
     out = [run.path / path for path in unit.writes]
@@ -121,8 +123,8 @@ def work(run: Run, unit: Unit) -> Counts:
         files.write_arrays(out[3], rows=members, nodes=node_of)
     return {
         "nodes": len(rows),
-        "near": len(joined.near[0]),
-        "near_dropped": joined.near_total - len(joined.near[0]),
+        "near": len(joined.near.i),
+        "near_dropped": joined.near_total - len(joined.near.i),
         "near_at": near,
         "truncated": int(truncated),
         "edges": len(i),

@@ -13,7 +13,7 @@ from itertools import pairwise
 import numpy as np
 import pyarrow as pa
 
-from pixsieve import descriptors, files
+from pixsieve import descriptors, files, kernels
 from pixsieve.descriptors.dct import turned_vectors
 from pixsieve.descriptors.structure import AGREE, agreement, see
 from pixsieve.folder import pair_files, sample
@@ -86,12 +86,12 @@ def _turned_pairs(run: Run, name: str) -> tuple[Pairs, int]:
     near, limit = descriptors.near_similarity(settings, run.descriptor), settings.duplicates.max_pairs
     if a == b:  # both ways, and each node with itself
         limit = 2 * limit + len(x)
-    found, truncated = [], 0
+    asked, found, truncated = kernels.Questions(near=near, near_limit=limit), [], 0
     for symmetry in range(1, len(SYMMETRIES)):
         there = turned_vectors(y, symmetry)
-        joined = run.backend.join(x, there, near=near, near_limit=limit)
+        joined = run.backend.join(x, there, asked)
         if joined.near_total > limit:  # once more, for the best of each
-            joined = run.backend.join(x, there, near=near, near_limit=limit, k=settings.outliers.neighbours)
+            joined = run.backend.join(x, there, asked._replace(k=settings.outliers.neighbours))
             truncated += 1
         i, j, similarity = joined.near
         j = j - len(x)

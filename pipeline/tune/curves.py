@@ -14,7 +14,7 @@ from scipy.sparse.csgraph import connected_components
 
 from pixsieve import kernels
 from pixsieve.config.sections import MOST_SAMPLES
-from pixsieve.kernels.search.exact import Array, to_host
+from pixsieve.kernels import Array, to_host
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

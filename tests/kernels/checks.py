@@ -123,7 +123,8 @@ def vectors(rng, n, d, spread, copies, zeros):
 
 def check_join(x, split, weights, cluster, min_samples, near, k, on=kernels):
     a, b = (x, None) if split is None else (x[:split], x[split:])
-    got = on.join(a, b, weights=weights, cluster=cluster, min_samples=min_samples, near=near, k=k)
+    asked = kernels.Questions(cluster=cluster, min_samples=min_samples, near=near, k=k)
+    got = on.join(a, b, asked, weights=weights)
     s, hit, counts, core, near_pairs, index, best = _joined(x, split, weights, cluster, min_samples, near, k)
     np.testing.assert_array_equal(got.counts, counts)
     np.testing.assert_array_equal(got.core, core)

@@ -133,11 +133,12 @@ def test_memory_is_bounded_where_every_pair_counts(depth):
 
 def test_join_takes_any_weights():
     x = brute.rows(np.random.default_rng(7), 30, 5, "cosine", "float16")
+    asked = kernels.Questions(cluster=0.9)
     for weights in (np.full(30, 2, np.int32), [2] * 30):
-        counts = kernels.join(x, weights=weights, cluster=0.9).counts
+        counts = kernels.join(x, None, asked, weights=weights).counts
         assert counts.dtype == np.int64
-        np.testing.assert_array_equal(counts, 2 * kernels.join(x, cluster=0.9).counts)
-    assert kernels.join(np.zeros((3, 2), np.uint8), metric="hamming").near_total == 0
+        np.testing.assert_array_equal(counts, 2 * kernels.join(x, None, asked).counts)
+    assert kernels.join(np.zeros((3, 2), np.uint8), None, kernels.Questions("hamming")).near_total == 0
 
 
 def test_copies_beyond_the_threshold_are_no_neighbours():
@@ -154,8 +155,11 @@ ODD = np.array([[1.0, 0.0], [1.0, 0.0], [np.nan, 0.0]])
     ("call", "message"),
     [
         (lambda x: kernels.pairs(x, threshold=np.inf), "threshold is inf"),
-        (lambda x: kernels.join(x, near=-np.inf), "threshold is -inf"),
-        (lambda x: kernels.join(x, near=0.9, weights=np.ones(3)), r"weights are \(3,\); one for each of 4 rows"),
+        (lambda x: kernels.join(x, None, kernels.Questions(near=-np.inf)), "threshold is -inf"),
+        (
+            lambda x: kernels.join(x, None, kernels.Questions(near=0.9), weights=np.ones(3)),
+            r"weights are \(3,\); one for each of 4 rows",
+        ),
         (lambda x: kernels.pairs(x, threshold=0.5, prefix=0), "prefix is 0"),
         (lambda x: kernels.pairs(x, threshold=0.5, prefix="on"), "prefix is 'on'"),
         (lambda x: kernels.similarity(x, x, np.array([-1]), np.array([0])), "i names rows -1 to -1; there are 4"),

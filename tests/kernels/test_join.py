@@ -47,9 +47,9 @@ def test_a_pair_just_at_the_threshold_counts_and_one_just_below_does_not():
     s = kernels.similarity(x, x, i, j)
     for threshold in np.sort(s)[-2000::97]:
         if threshold > 0:
-            got = kernels.join(x, near=float(threshold))
+            got = kernels.join(x, None, kernels.Questions(near=float(threshold)))
             assert got.near_total == np.count_nonzero(s >= threshold)
-            above = kernels.join(x, near=float(np.nextafter(threshold, 2)))
+            above = kernels.join(x, None, kernels.Questions(near=float(np.nextafter(threshold, 2))))
             assert above.near_total == np.count_nonzero(s > threshold)
 
 
@@ -71,8 +71,9 @@ def test_copies_are_exactly_one():
 def test_beyond_the_limit_the_best_and_the_first_pair_of_each_row_are_kept():
     rng = np.random.default_rng(4)
     x = vectors(rng, 300, 8, 0.001, 0, 0)
-    full = kernels.join(x, near=0.9, k=4)
-    cut = kernels.join(x, near=0.9, k=4, near_limit=1000)
+    asked = kernels.Questions(near=0.9, k=4)
+    full = kernels.join(x, None, asked)
+    cut = kernels.join(x, None, asked._replace(near_limit=1000))
     assert cut.near_total == full.near_total > 1000
     pairs = set(zip(*cut.near[:2], strict=True))
     assert pairs < set(zip(*full.near[:2], strict=True))
@@ -87,4 +88,4 @@ def test_many_neighbours_and_too_many():
     x = vectors(np.random.default_rng(5), 700, 16, 0.5, 30, 1)
     check_join(x, None, np.ones(700, np.int64), 0.9, 5, 0.9, 256)
     with pytest.raises(ValueError, match="at most 256"):
-        kernels.join(x, k=257)
+        kernels.join(x, None, kernels.Questions(k=257))

@@ -113,7 +113,7 @@ def test_rows_that_cannot_be_compared(bad):
         (lambda x: kernels.pairs(x, threshold=float("nan")), "threshold is nan; a finite"),
         (lambda x: kernels.neighbours(x, k=0), "k is 0"),
         (lambda x: kernels.neighbours(x, k=257), "k is 257"),
-        (lambda x: kernels.join(x, metric="euclidean", near=0.5), "euclidean is a distance"),
+        (lambda x: kernels.join(x, None, kernels.Questions("euclidean", near=0.5)), "euclidean is a distance"),
     ],
 )
 def test_wrong_use_is_named(call, message):

@@ -56,8 +56,8 @@ def gpu(monkeypatch):
         return cupy.asarray(x) if isinstance(x, np.ndarray) else x
 
     def back(x):
-        if isinstance(x, kernels.Joined):
-            return kernels.Joined(*map(back, x))
+        if hasattr(x, "_fields"):
+            return type(x)(*map(back, x))
         if isinstance(x, tuple):
             return tuple(map(back, x))
         return x.get() if isinstance(x, cupy.ndarray) else x

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from pixsieve.kernels.engines.dispatch import engine_of
 from pixsieve.kernels.search import screen
-from pixsieve.kernels.search.exact import Array, Index, Space, space, to_host
+from pixsieve.kernels.search.exact import Array, Index, Pairs, Space, space, to_host
 from pixsieve.kernels.search.part import Engine, Lows, Part, scans
 from pixsieve.kernels.search.screen import Frame, Screen
 
@@ -37,13 +37,11 @@ class Tiles(NamedTuple):
         i, j = (self.order[self.engine.xp.asarray(side)] for side in (i, j))
         return -to_host(self.engine.closeness(self.space, i, j))
 
-    def within(
-        self, rows: slice, columns: slice | Index, row_bound: Floats, column_bound: Floats
-    ) -> Iterator[tuple[Index, Index, Floats]]:
+    def within(self, rows: slice, columns: slice | Index, row_bound: Floats, column_bound: Floats) -> Iterator[Pairs]:
         """The pairs of a position in `rows` and one in `columns` that are at most as far from each other as the greater
         of their bounds, which are distances.
 
-        Yields chunks: places in rows and in columns, and the distances.
+        Yields chunks: places in rows (i) and in columns (j), with distances in the place of similarities.
         """
         xp, (height, width) = self.engine.xp, self.engine.tile
         floors = [xp.asarray(self.frame.score(-bound)) for bound in (row_bound, column_bound)]
@@ -62,4 +60,4 @@ class Tiles(NamedTuple):
                     far = to_host(-self.engine.closeness(self.space, *pair))
                     i, j = to_host(found.i) + top + part.place[0], to_host(found.j) + left + part.place[1]
                     near = far <= np.maximum(row_bound[i], column_bound[j])
-                    yield i[near], j[near], far[near]
+                    yield Pairs(i[near], j[near], far[near])
