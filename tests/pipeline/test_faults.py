@@ -171,7 +171,7 @@ def test_a_full_disk(tmp_path: Path):
 HOLD = """
 import sys, time
 from pathlib import Path
-from pipeline.lock import locked
+from pixsieve.runtime.lock import locked
 with locked(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)

@@ -286,7 +286,7 @@ def test_a_mixture_by_the_array_api():
 import os
 import numpy as np, torch
 from dataclasses import replace
-from pipeline import backend, clusterers
+from pixsieve import backend, clusterers
 from tests.pipeline.clusterers.test_clusterers import METHODS, rows
 def there(x):
     asked.append(x.shape)

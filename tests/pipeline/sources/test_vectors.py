@@ -224,7 +224,7 @@ MEMORY = """
 import resource, sys
 from pathlib import Path
 import torch, zarr
-from pipeline import vectors
+from pixsieve.sources import vectors
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
 vectors.unpack(Path(sys.argv[1]), Path(sys.argv[3]) / "small")
@@ -257,7 +257,8 @@ def test_the_memory_of_unpacking_does_not_grow_with_the_file(tmp_path: Path, nam
 
 DIE = """
 import os, sys
-from pipeline import Config, run, vectors
+from pixsieve import Config, run
+from pixsieve.sources import vectors
 def half(file, path, found):
     file.write(b"half of it")
     file.flush()
