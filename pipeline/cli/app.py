@@ -8,7 +8,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from pixsieve import files
+from pixsieve import __version__, files
 from pixsieve.config.sections import Config
 from pixsieve.errors import ConfigError
 from pixsieve.flow import run as audit
@@ -29,6 +29,21 @@ Settings = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Overrides one value; may be repeated."),
 ]
+
+
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"pixsieve {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Say the version and exit.")
+    ] = False,
+) -> None:
+    pass
 
 
 @app.command("run")

@@ -3,6 +3,7 @@
 import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -23,7 +24,7 @@ def load(name: str, weights: str | None, precision: str, device: str) -> Network
     """weights: a file with a state dict, or torchvision's name; None is torchvision's DEFAULT. Raises ConfigError."""
     import torch
 
-    models = torchvision_module().models
+    models = _torchvision().models
     known = models.list_models(module=models)
     if name not in known:
         near = difflib.get_close_matches(name, known, n=1, cutoff=0)[0]
@@ -98,26 +99,14 @@ def _behead(model: Any) -> None:
         model.classifier = torch.nn.AdaptiveAvgPool2d(1)
 
 
-_schemas: list[Any] = []  # torch forgets a library's schemas when the library is collected
-
-
-def torchvision_module() -> ModuleType:
-    """torchvision, also where its compiled part does not load because torch is a CPU build: models and transforms need
-    only the schemas of the two operators that it would have registered."""
-    import sys
-
-    import torch
-
+def _torchvision() -> ModuleType:
     try:
         import torchvision
-    except RuntimeError as error:
-        if "torchvision::nms does not exist" not in str(error):
-            raise
-        for module in [name for name in sys.modules if name.partition(".")[0] == "torchvision"]:
-            del sys.modules[module]
-        library = torch.library.Library("torchvision", "FRAGMENT")
-        for operator in ("nms", "qnms"):
-            library.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-        _schemas.append(library)
-        import torchvision
+    except RuntimeError as error:  # torchvision's own check of its compiled part
+        import torch
+
+        raise ConfigError(
+            f"embed.model: torchvision {version('torchvision')} does not fit torch {torch.__version__} ({error});"
+            " install both from one index: both from PyPI, or both from PyTorch's index of CPU builds"
+        ) from None
     return torchvision

@@ -1,6 +1,9 @@
 """The dct descriptor against a slow one, and torchvision networks by name."""
 
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -11,7 +14,6 @@ from scipy.stats import rankdata
 
 from pixsieve import Config, ConfigError, backend, descriptors
 from pixsieve.descriptors import dct
-from pixsieve.models.torchvision import torchvision_module
 from tests.pipeline.helpers import audit, by_key, pattern, save
 
 
@@ -60,10 +62,11 @@ def test_dct_on_the_gpu_equals_the_cpu():
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory) -> Path:
     import torch
+    import torchvision
 
     torch.manual_seed(0)
     file = tmp_path_factory.mktemp("weights") / "resnet18.pth"
-    torch.save(torchvision_module().models.resnet18(weights=None).state_dict(), file)
+    torch.save(torchvision.models.resnet18(weights=None).state_dict(), file)
     return file
 
 
@@ -89,15 +92,17 @@ def test_a_network_from_a_file(weights: Path, tmp_path: Path):
 )
 def test_the_features_before_the_classifier(model: str, dim: int, tmp_path: Path):
     import torch
+    import torchvision
 
     file = tmp_path / "weights.pth"
-    torch.save(torchvision_module().models.get_model(model, weights=None).state_dict(), file)
+    torch.save(torchvision.models.get_model(model, weights=None).state_dict(), file)
     config = Config.load(tmp_path, settings=[f"embed.model={model}", f"embed.weights={file}"])
     assert descriptors.load(config, backend.cpu()).dim == dim
 
 
 def test_weights_that_change_under_a_live_process(weights: Path, tmp_path: Path):
     import torch
+    import torchvision
 
     file = tmp_path / "weights.pth"
     shutil.copyfile(weights, file)
@@ -105,7 +110,7 @@ def test_weights_that_change_under_a_live_process(weights: Path, tmp_path: Path)
     image = np.ones((1, 3, 224, 224), np.float32)
     before = descriptors.load(config, backend.cpu()).embed(image)
     torch.manual_seed(1)
-    torch.save(torchvision_module().models.resnet18(weights=None).state_dict(), file)
+    torch.save(torchvision.models.resnet18(weights=None).state_dict(), file)
     assert (descriptors.load(config, backend.cpu()).embed(image) != before).any()
 
 
@@ -132,6 +137,25 @@ def test_what_is_wrong_with_a_model_is_named(settings: list[str], said: str, tmp
     config = Config.load(tmp_path, settings=settings)
     with pytest.raises(ConfigError, match=said):
         descriptors.load(config, backend.cpu())
+
+
+def test_a_torchvision_that_does_not_fit_its_torch(tmp_path: Path):
+    """A stand-in for one linked against CUDA beside a CPU build of torch."""
+    import torch
+
+    save(tmp_path / "images/a.png", pattern(np.random.default_rng(0)))
+    (tmp_path / "path/torchvision").mkdir(parents=True)
+    said = "operator torchvision::nms does not exist"
+    (tmp_path / "path/torchvision/__init__.py").write_text(f"raise RuntimeError({said!r})")
+    (tmp_path / "path/torchvision-0.28.7.dist-info").mkdir()
+    (tmp_path / "path/torchvision-0.28.7.dist-info/METADATA").write_text("Name: torchvision\nVersion: 0.28.7\n")
+    command = [sys.executable, "-m", "pixsieve", "run", str(tmp_path / "images"), "--out", str(tmp_path / "run")]
+    command += ["--set", "embed.model=resnet18"]
+    path = os.pathsep.join([str(tmp_path / "path"), *filter(None, [os.environ.get("PYTHONPATH")])])
+    done = subprocess.run(command, env=os.environ | {"PYTHONPATH": path}, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert f"torchvision 0.28.7 does not fit torch {torch.__version__} ({said})" in done.stderr
+    assert "install both from one index" in done.stderr
 
 
 def test_without_a_network_the_file_to_fetch_is_named(tmp_path: Path, monkeypatch):

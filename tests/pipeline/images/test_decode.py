@@ -231,13 +231,12 @@ PEAK = """
 import io, resource, sys
 import numpy as np
 from PIL import Image
-from pixsieve.images.decode import decode
-from pixsieve.images.statistics import luma, reduce, statistics
-image = decode(open(sys.argv[2], "rb").read(), 10**9)  # warm
+from pixsieve.images import decode, statistics
+image = decode.decode(open(sys.argv[2], "rb").read(), 10**9)  # warm
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-image = decode(open(sys.argv[1], "rb").read(), 10**9)
+image = decode.decode(open(sys.argv[1], "rb").read(), 10**9)
 assert image.pixels.shape == (8000, 8000, 3), image
-statistics(image.pixels, reduce(luma(image.pixels)))
+statistics.statistics(image.pixels, statistics.reduce(statistics.luma(image.pixels)))
 print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
 """
 
