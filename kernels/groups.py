@@ -78,15 +78,16 @@ def group_statistics(x: Array, labels: Array) -> GroupStatistics:
     for part in chunks:
         xp.add.at(total, labels[part], x[part].astype(np.float64))
     mean = total / count
-    nearest = xp.full(groups, np.inf)
     distance = xp.empty(len(members))
     for at, part in enumerate(chunks):
         off = x[part].astype(np.float64) - mean[labels[part]]
         off *= off
         xp.add.at(squared, labels[part], off)
         distance[at * 4096 : (at + 1) * 4096] = off.sum(axis=1)
-    xp.minimum.at(nearest, labels[members], distance)
-    medoid = xp.full(groups, len(x), np.int32)
-    best = distance == nearest[labels[members]]
-    xp.minimum.at(medoid, labels[members[best]], members[best].astype(np.int32))
-    return GroupStatistics(size, mean, xp.sqrt(squared / count), xp.where(size > 0, medoid, -1).astype(np.int64))
+    # By sorting: minima at scattered places named no member on a GPU (CuPy 14.2 on an H200).
+    order = xp.argsort(distance, kind="stable")
+    order = order[xp.argsort(labels[members[order]], kind="stable")]
+    medoid = xp.full(groups, -1, np.int64)
+    first = xp.concatenate([xp.zeros(1, np.int64), xp.cumsum(size)])[:-1]
+    medoid[size > 0] = members[order[first[size > 0]]]
+    return GroupStatistics(size, mean, xp.sqrt(squared / count), medoid)

@@ -126,7 +126,8 @@ class Fused:
         if sides.group_row is not None or sides.cap_row is not None:
             return self.shapes.laden
         if part.screen.left.shape[1] > SHALLOW and part.cells is None and not sifting:
-            return self.shapes.deep
+            # Two programs of whole numbers on one multiprocessor have too few registers (Triton 3.8 spills).
+            return self.shapes.laden if part.screen.unit and self.shapes.pointers else self.shapes.deep
         return self.shapes.shallow if all(side is None for side in sides) else self.shapes.laden
 
 

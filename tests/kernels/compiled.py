@@ -88,8 +88,9 @@ def main(some: bool) -> None:
             for variant in variants:
                 if some and (name, variant) not in SOME:
                     continue
-                found = compiled(capability, getattr(shapes, name), shapes.pointers, VARIANTS[variant])
-                print(json.dumps({"gpu": f"sm_{capability}", "shape": name, "variant": variant} | found), flush=True)
+                own = "laden" if shapes.pointers and "WHOLE" in VARIANTS[variant] else name
+                found = compiled(capability, getattr(shapes, own), shapes.pointers, VARIANTS[variant])
+                print(json.dumps({"gpu": f"sm_{capability}", "shape": own, "variant": variant} | found), flush=True)
 
 
 if __name__ == "__main__":
