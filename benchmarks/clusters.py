@@ -71,7 +71,7 @@ def flow(x: np.ndarray, batches: int, *settings: str) -> tuple[np.ndarray, dict[
         summary = run(config, until="match")
         if summary.failures:
             raise RuntimeError(summary.failures[0][1].error)
-        found = pq.read_table(Path(folder, "run/labels.parquet")).to_pandas()
+        found = pq.read_table(Path(folder, "run/assignments.parquet")).to_pandas()
         labels = found.assign(number=found.key.astype(int)).sort_values("number").cluster.to_numpy()
         notes = files.read_json(Path(folder, "run/match.json"))
         return labels, {stage.name: stage.seconds for stage in summary.stages}, notes

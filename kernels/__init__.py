@@ -7,7 +7,7 @@ from pixsieve.kernels.groups import GroupStatistics, distinct, group_statistics
 from pixsieve.kernels.hierarchy import Hierarchy, core_lengths, density_hierarchy
 from pixsieve.kernels.join import Joined, Questions, join
 from pixsieve.kernels.pairs import counts, neighbours, pairs, similarity
-from pixsieve.kernels.search.exact import MAGNITUDES, Array, Index, Pairs, to_host
+from pixsieve.kernels.search.exact import MAGNITUDES, Array, Index, Metric, Pairs, to_host
 from pixsieve.kernels.tiles import Tiles
 from pixsieve.kernels.tree import Proved, Tree, minimum_forest, proved_edges, spanning_tree
 
@@ -18,6 +18,7 @@ __all__ = [
     "Hierarchy",
     "Index",
     "Joined",
+    "Metric",
     "Pairs",
     "Proved",
     "Questions",

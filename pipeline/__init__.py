@@ -10,7 +10,7 @@ from pixsieve.config.sections import Config
 from pixsieve.errors import ConfigError
 from pixsieve.flow import run
 from pixsieve.folder.cluster_table import Cluster, read_clusters, write_clusters
-from pixsieve.folder.run import Run
+from pixsieve.folder.run_folder import Run
 from pixsieve.runtime.summary import Summary
 from pixsieve.sources.vectors import Datapoint, datapoints, write_datapoints
 

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib.metadata import version
 from typing import Any, Literal
 
 import numpy as np
@@ -63,10 +64,12 @@ def _why_no_gpu() -> str | None:
     return None
 
 
+def of(device: Literal["cpu", "gpu"]) -> Backend:
+    return gpu() if device == "gpu" else cpu()
+
+
 @lru_cache(1)
 def cpu() -> Backend:
-    import torch
-
     return Backend(
         "cpu",
         "cpu",
@@ -78,7 +81,7 @@ def cpu() -> Backend:
         kernels.join,
         32_768,
         _collect,
-        {"torch": torch.__version__},
+        {"torch": version("torch")},
     )
 
 

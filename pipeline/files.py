@@ -50,6 +50,12 @@ def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
         return pq.read_table(file, columns=columns)
 
 
+def read_schema(path: Path) -> pa.Schema:
+    """Of a table."""
+    with path.open("rb") as file:
+        return pq.read_schema(file)
+
+
 def read_arrays(path: Path) -> dict[str, np.ndarray]:
     with np.load(path) as arrays:
         return {name: arrays[name] for name in arrays.files}

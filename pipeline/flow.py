@@ -1,19 +1,20 @@
 """A run: the folder locked, the source scanned, the flow walked through."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from pixsieve import backend
 from pixsieve.config.sections import Config
 from pixsieve.errors import ConfigError
-from pixsieve.folder.run import Run
 from pixsieve.runtime import progress
 from pixsieve.runtime.execute import NO_ROOM
 from pixsieve.runtime.lock import locked
 from pixsieve.runtime.summary import Summary
 from pixsieve.runtime.walk import walk
-from pixsieve.sources import source
 from pixsieve.stages import FLOW
+from pixsieve.stages.scan import scan
 
 
 def run(config: Config, *, until: str | None = None, only: str | None = None) -> Summary:
@@ -29,16 +30,20 @@ def run(config: Config, *, until: str | None = None, only: str | None = None) ->
     if until is not None and only is not None:
         raise ConfigError("--until and --only: give one of them")
     last = until or only
-    if source.kind(config.source) == "vectors" and config.duplicates.symmetries:
-        raise ConfigError("duplicates.symmetries is for images and the descriptor dct, not for given vectors")
-    device = backend.choose(config.workers.device)
-    path = Path(config.run.path)
+    device, path = backend.of(backend.choose(config.workers.device)), Path(config.run.path)
+    with _usable(path), locked(path), progress.logging_to(path / "logs"):
+        for partial in path.rglob("*.partial"):  # left by a process that was killed
+            partial.unlink()
+        this, scanned = scan(path, config, device, len(os.sched_getaffinity(0)))
+        return walk(this, FLOW[: names.index(last)] if last else FLOW, scanned, only)
+
+
+@contextmanager
+def _usable(path: Path) -> Iterator[None]:
+    """Makes the run folder. An OSError inside it is wrong use, not a fault of the program."""
     try:
         path.mkdir(parents=True, exist_ok=True)
-        with locked(path):
-            this = Run(path, config, device, len(os.sched_getaffinity(0)))
-            with progress.logging_to(path / "logs"):
-                return walk(this, FLOW[: names.index(last)] if last else FLOW, only)
+        yield
     except OSError as error:
         inside = error.filename is not None and Path(os.fsdecode(error.filename)).is_relative_to(path)
         if not inside and error.errno not in NO_ROOM:

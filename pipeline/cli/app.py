@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Optional
 
@@ -12,7 +12,7 @@ from pixsieve import __version__, files
 from pixsieve.config.sections import Config
 from pixsieve.errors import ConfigError
 from pixsieve.flow import run as audit
-from pixsieve.folder.run import Run
+from pixsieve.folder.run_folder import Run
 from pixsieve.report.words import ending, found
 from pixsieve.runtime import interrupts
 from pixsieve.runtime.receipts import Receipts
@@ -80,7 +80,7 @@ def status(run: Annotated[Path, typer.Argument(help="The run folder.")]) -> None
         this = Run.open(run)
         manifest = this.manifest
     typer.echo(
-        f"{this.path}: {manifest.rows:,} rows ever, {len(manifest.dead()):,} removed, {len(manifest.blocks)} blocks"
+        f"{this.path}: {manifest.rows:,} rows ever, {len(manifest.dead):,} removed, {len(manifest.blocks)} blocks"
     )
     for stage in FLOW:
         receipts = Receipts(this.path, stage.name).by_unit.values()
@@ -122,8 +122,8 @@ def tune(
     from pixsieve.tune import page, tuning, words
 
     with _exit_codes():
-        this = Run.open(run)
-        this = replace(this, device=backend.choose(this.config.workers.device))
+        device = backend.choose(Run.open(run).config.workers.device)
+        this = Run.open(run, device)
         found = tuning.tune(this, min_samples=min_samples, rows=rows)
         files.write_json(this.path / "tune/tune.json", asdict(found))
         files.write(this.path / "tune/index.html", page.render(found).encode("utf-8", "backslashreplace"))

@@ -1,14 +1,15 @@
 """Clustering of rows in memory, one module a method, all behind one signature; noise is -1.
 
-    fit(x, weights, settings, seed, backend) -> Clustering
+    fit(x, weights, settings, seed, measure, backend) -> Clustering
 
-x: (n, d) float16 of about unit length, n >= 1, compared by the angle between rows: Euclidean distances are those of the
-rows at length 1. weights: (n,) how many equal rows each stands for; all 1 where the method does not take equal rows
-together. GPU: by cuML where it has the method, else scikit-learn's array API on CuPy, else scikit-learn on the host,
-and one line of the log says so.
+x: (n, width) usable rows of the measure, n >= 1. Methods that want Euclidean distances get those of the measure's
+coordinates at length 1. weights: (n,) how many equal rows each stands for; all 1 where the method does not take equal
+rows together. GPU: by cuML where it has the method, else scikit-learn's array API on CuPy, else scikit-learn on the
+host, and one line of the log says so.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -17,8 +18,9 @@ from pixsieve.backend import Backend
 from pixsieve.clusterers import agglomerative, dbscan, gaussian_mixture, hdbscan, kmeans
 from pixsieve.clusterers.clustering import Clustering
 from pixsieve.config.sections import Cluster
+from pixsieve.folder.measure import Measure
 
-Fit = Callable[[np.ndarray, np.ndarray, Cluster, int, Backend], Clustering]
+Fit = Callable[[np.ndarray, np.ndarray, Cluster, int, Measure, Backend], Clustering]
 METHODS: dict[str, Fit] = {
     "dbscan": dbscan.fit,
     "hdbscan": hdbscan.fit,
@@ -45,19 +47,24 @@ def parameters(settings: Cluster) -> dict[str, object]:
     return {"method": settings.method, **{name: getattr(settings, name) for name in names}}
 
 
-def fit(x: np.ndarray, settings: Cluster, seed: int, backend: Backend) -> Clustering:
-    """The clusters of rows x (n, d) float16, none of them zero, numbered by their first row. Equal rows are taken
-    together where that changes nothing but the time."""
+def settings_of(parameters: Mapping[str, Any]) -> Cluster:
+    """From what `parameters` says."""
+    return Cluster(**parameters)
+
+
+def fit(x: np.ndarray, settings: Cluster, seed: int, measure: Measure, backend: Backend) -> Clustering:
+    """The clusters of usable rows x (n, width), numbered by their first row. Equal rows are taken together where that
+    changes nothing but the time."""
     if not len(x):
         return Clustering(np.empty(0, np.int64), np.empty(0), np.empty(0))
     method = METHODS[settings.method]
     if settings.method == "gaussian_mixture" or (
         settings.method == "agglomerative" and settings.linkage in ("average", "ward")
     ):
-        found = method(x, np.ones(len(x), np.int64), settings, seed, backend)
+        found = method(x, np.ones(len(x), np.int64), settings, seed, measure, backend)
         place = np.arange(len(x))
     else:
         first, place = kernels.distinct(x)
-        found = method(x[first], np.bincount(place), settings, seed, backend)
+        found = method(x[first], np.bincount(place), settings, seed, measure, backend)
     # Distinct rows come in the order of their first ones: the numbers stay in order.
-    return Clustering(found.labels[place], found.strength[place], found.persistence)
+    return Clustering(found.cluster[place], found.strength[place], found.persistence)

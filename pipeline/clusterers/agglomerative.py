@@ -6,13 +6,16 @@ import numpy as np
 
 from pixsieve import kernels
 from pixsieve.backend import Backend
-from pixsieve.clusterers.clustering import Clustering, chord, partition, unit
+from pixsieve.clusterers.clustering import Clustering, chord, partition
 from pixsieve.config.sections import Cluster
+from pixsieve.folder.measure import Measure
 
 log = logging.getLogger("pixsieve")
 
 
-def fit(x: np.ndarray, weights: np.ndarray, settings: Cluster, seed: int, backend: Backend) -> Clustering:
+def fit(
+    x: np.ndarray, weights: np.ndarray, settings: Cluster, seed: int, measure: Measure, backend: Backend
+) -> Clustering:
     """Single linkage by cuML if all distances fit the device, else by our exact spanning tree; the others by
     scikit-learn on the host, in O(n^2) memory. At most as many clusters as there are distinct rows."""
     count = None if settings.n_clusters is None else min(settings.n_clusters, len(x))
@@ -23,17 +26,21 @@ def fit(x: np.ndarray, weights: np.ndarray, settings: Cluster, seed: int, backen
 
         if backend.cuml is not None:
             log.info("agglomerative, linkage %s, by scikit-learn on the host: cuML has single only", settings.linkage)
-        cut = chord(settings.similarity) if count is None else None
-        labels = AgglomerativeClustering(count, linkage=settings.linkage, distance_threshold=cut).fit(unit(x)).labels_
+        cut = chord(measure, settings.similarity) if count is None else None
+        labels = (
+            AgglomerativeClustering(count, linkage=settings.linkage, distance_threshold=cut)
+            .fit(measure.unit(x))
+            .labels_
+        )
     elif backend.cuml is not None and count is not None and pairwise(len(x), backend.free_bytes()):
         model = backend.cuml.AgglomerativeClustering(n_clusters=count, metric="euclidean", connectivity="pairwise")
-        labels = backend.to_host(model.fit(backend.to_device(unit(x))).labels_)
+        labels = backend.to_host(model.fit(backend.to_device(measure.unit(x))).labels_)
     else:
-        tree = kernels.spanning_tree(backend.to_device(x), metric="cosine")
+        tree = kernels.spanning_tree(backend.to_device(x), metric=measure.metric)
         edges, lengths = (backend.to_host(part) for part in tree)
         kept = edges[: len(x) - count] if count is not None else edges[1 - lengths >= settings.similarity]
         labels = kernels.components(len(x), *kept.T)
-    return partition(x, weights, labels)
+    return partition(measure.unit(x), weights, labels)
 
 
 def pairwise(rows: int, free: int) -> bool:

@@ -6,31 +6,28 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from pixsieve import kernels
+from pixsieve.folder.measure import Measure
 
 
 class Clustering(NamedTuple):
-    labels: np.ndarray  # (n,) int64, numbered by the first row, -1 is noise
+    cluster: np.ndarray  # (n,) int64, numbered by the first row, -1 is noise
     strength: np.ndarray  # (n,) float64 in [0, 1], how sure the row is of its cluster; 0 for noise
     persistence: np.ndarray  # (clusters,) float64, NaN where the method has none
 
 
-def unit(x: np.ndarray) -> np.ndarray:
-    """x (n, d) in float32, each row at length 1. Rows must not be zero."""
-    wide = x.astype(np.float32)
-    return wide / np.linalg.norm(wide, axis=1, keepdims=True)
+def chord(measure: Measure, similarity: float) -> float:
+    """Euclidean distance of the unit coordinates of rows of this similarity; at least 1e-6, as libraries want more than
+    0."""
+    return max(float(np.sqrt(2 - 2 * measure.cosine(similarity))), 1e-6)
 
 
-def chord(similarity: float) -> float:
-    """Euclidean distance of unit vectors of this similarity; at least 1e-6, as libraries want more than 0."""
-    return max(float(np.sqrt(2 - 2 * similarity)), 1e-6)
-
-
-def partition(x: np.ndarray, weights: np.ndarray, labels: np.ndarray) -> Clustering:
-    """A clustering without noise. Strength: the similarity of each row to the mean of its cluster."""
+def partition(unit: np.ndarray, weights: np.ndarray, labels: np.ndarray) -> Clustering:
+    """A clustering without noise. Strength: the cosine of each row, of unit coordinates (n, d), and the mean of its
+    cluster."""
     labels = kernels.first_seen(labels)
     count = int(labels.max(initial=-1)) + 1
-    rows = unit(x).astype(np.float64)
-    mean = csr_array((weights, (labels, np.arange(len(x)))), shape=(count, len(x))) @ rows
+    rows, n = unit.astype(np.float64), len(unit)
+    mean = csr_array((weights, (labels, np.arange(n))), shape=(count, n)) @ rows
     length = np.maximum(np.linalg.norm(mean, axis=1), 1e-30)  # members that cancel out lie nowhere near their mean
     towards = np.einsum("ij,ij->i", rows, mean[labels]) / length[labels]
     return Clustering(labels, np.clip(towards, 0, 1), np.full(count, np.nan))

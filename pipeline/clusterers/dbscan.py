@@ -4,32 +4,42 @@ import numpy as np
 
 from pixsieve import kernels
 from pixsieve.backend import Backend
-from pixsieve.clusterers.clustering import Clustering, chord, unit
+from pixsieve.clusterers.clustering import Clustering, chord
 from pixsieve.config.sections import Cluster
+from pixsieve.folder.measure import Measure
 
 
-def fit(x: np.ndarray, weights: np.ndarray, settings: Cluster, seed: int, backend: Backend) -> Clustering:
+def fit(
+    x: np.ndarray, weights: np.ndarray, settings: Cluster, seed: int, measure: Measure, backend: Backend
+) -> Clustering:
     """Strength: 1 for core rows, 0.5 for border rows."""
-    if backend.cuml is None:
-        labels, core = kernels.dbscan(
-            [x], threshold=settings.similarity, min_samples=settings.min_samples, weights=[weights]
+    if backend.cuml is None or measure.metric != "cosine":
+        found = kernels.dbscan(
+            [backend.to_device(x)],
+            threshold=settings.similarity,
+            min_samples=settings.min_samples,
+            metric=measure.metric,
+            weights=[backend.to_device(weights)],
         )
+        labels, core = (backend.to_host(part) for part in found)
     else:
-        labels, core = _by_cuml(x, weights, settings, backend)
+        labels, core = _by_cuml(x, weights, settings, measure, backend)
     strength = np.where(core, 1.0, np.where(labels >= 0, 0.5, 0.0))
     return Clustering(labels, strength, np.full(int(labels.max(initial=-1)) + 1, np.nan))
 
 
-def _by_cuml(x: np.ndarray, weights: np.ndarray, settings: Cluster, backend: Backend) -> tuple[np.ndarray, np.ndarray]:
+def _by_cuml(
+    x: np.ndarray, weights: np.ndarray, settings: Cluster, measure: Measure, backend: Backend
+) -> tuple[np.ndarray, np.ndarray]:
     # On unit vectors |x - y|^2 = 2 - 2 x.y.
     model = backend.cuml.DBSCAN(
-        eps=chord(settings.similarity),
+        eps=chord(measure, settings.similarity),
         min_samples=settings.min_samples,
         metric="euclidean",
         max_mbytes_per_batch=megabytes(len(x), backend.free_bytes()),
     )
     # int64: with int32 products of rows overflow, 5 million x 768 numbers among them.
-    model.fit(backend.to_device(unit(x)), sample_weight=backend.to_device(weights), out_dtype="int64")
+    model.fit(backend.to_device(measure.unit(x)), sample_weight=backend.to_device(weights), out_dtype="int64")
     core = np.zeros(len(x), bool)
     core[backend.to_host(model.core_sample_indices_).astype(np.int64)] = True
     return kernels.first_seen(backend.to_host(model.labels_)), core

@@ -8,21 +8,24 @@ import numpy as np
 
 from pixsieve import kernels
 from pixsieve.backend import Backend
-from pixsieve.clusterers.clustering import Clustering, centres, unit
+from pixsieve.clusterers.clustering import Clustering, centres
 from pixsieve.config.sections import Cluster
+from pixsieve.folder.measure import Measure
 
 log = logging.getLogger("pixsieve")
 LEAST = 1e-6  # is added to every variance
 
 
-def fit(x: np.ndarray, weights: np.ndarray, settings: Cluster, seed: int, backend: Backend) -> Clustering:
+def fit(
+    x: np.ndarray, weights: np.ndarray, settings: Cluster, seed: int, measure: Measure, backend: Backend
+) -> Clustering:
     """Strength: the probability of the component. At most as many components as there are distinct rows, and at least
     two rows are one component."""
     first, place = kernels.distinct(x)
     count = min(settings.n_clusters or 1, len(first))
     if len(x) == 1:
         return Clustering(np.zeros(1, np.int64), np.ones(1), np.full(1, np.nan))
-    rows = unit(x).astype(np.float64)
+    rows = measure.unit(x).astype(np.float64)
     start = _start(rows, centres(rows[first], np.bincount(place), count, seed), settings.covariance)
     try:
         on_device = {name: backend.to_device(value) for name, value in start.items()}

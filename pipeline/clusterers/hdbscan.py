@@ -10,45 +10,57 @@ import numpy as np
 
 from pixsieve import kernels
 from pixsieve.backend import Backend
-from pixsieve.clusterers.clustering import Clustering, unit
+from pixsieve.clusterers.clustering import Clustering
 from pixsieve.config.sections import Cluster
+from pixsieve.folder.measure import Measure
 
 log = logging.getLogger("pixsieve")
 
 
-def fit(x: np.ndarray, weights: np.ndarray, settings: Cluster, seed: int, backend: Backend) -> Clustering:
+def fit(
+    x: np.ndarray, weights: np.ndarray, settings: Cluster, seed: int, measure: Measure, backend: Backend
+) -> Clustering:
     """Strength: the probability of the membership."""
     if weights.sum() < max(settings.min_cluster_size, settings.min_samples, 2):
         return Clustering(np.full(len(x), -1), np.zeros(len(x)), np.empty(0))
     if backend.cuml is not None:
-        if (reason := beyond_cuml(x.shape, weights, settings.min_samples)) is None:
-            return _by_cuml(x, settings, backend)
+        reason = beyond_cuml(measure.metric, x.shape, weights, settings.min_samples)
+        if reason is None:
+            return _by_cuml(measure.unit(x), settings, backend)
         log.info("hdbscan of %d rows by our own tree instead of cuML's: %s", len(x), reason)
     rows = backend.to_device(x)
-    index, similarity = kernels.neighbours(rows, k=max(1, min(settings.min_samples - 1, len(x) - 1)), metric="cosine")
+    index, similarity = kernels.neighbours(
+        rows, k=max(1, min(settings.min_samples - 1, len(x) - 1)), metric=measure.metric
+    )
     core = kernels.core_lengths(backend.to_host(index), 1 - backend.to_host(similarity), weights, settings.min_samples)
-    edges, lengths = kernels.spanning_tree(rows, metric="cosine", core=core)
-    found = hierarchy(backend.to_host(edges), backend.to_host(lengths), core, weights, settings)
+    edges, lengths = kernels.spanning_tree(rows, metric=measure.metric, core=core)
+    found = hierarchy(backend.to_host(edges), backend.to_host(lengths), core, weights, settings, measure)
     return Clustering(found.label, found.probability, found.persistence)
 
 
 def hierarchy(
-    edges: np.ndarray, lengths: np.ndarray, core: np.ndarray, weights: np.ndarray, settings: Cluster
+    edges: np.ndarray,
+    lengths: np.ndarray,
+    core: np.ndarray,
+    weights: np.ndarray,
+    settings: Cluster,
+    measure: Measure,
 ) -> kernels.Hierarchy:
     """Of a tree whose lengths, and core distances, are 1 - similarity."""
-    # |x - y|^2 = 2 - 2 x.y on unit vectors; the order of the lengths is the same.
     return kernels.density_hierarchy(
         edges,
-        np.sqrt(2 * lengths),
-        np.sqrt(2 * core),
+        measure.distance(lengths),
+        measure.distance(core),
         weights,
         min_cluster_size=settings.min_cluster_size,
         selection=settings.selection,
     )
 
 
-def beyond_cuml(shape: tuple[int, ...], weights: np.ndarray, min_samples: int) -> str | None:
+def beyond_cuml(metric: str, shape: tuple[int, ...], weights: np.ndarray, min_samples: int) -> str | None:
     """Why cuML's HDBSCAN cannot take these rows; None if it can."""
+    if metric != "cosine":
+        return f"rows are compared by {metric}"
     if shape[0] * shape[1] > 2**31 - 1:
         return f"{shape[0]} x {shape[1]} numbers are more than an int32 counts"
     if weights.max() > 1:
@@ -56,14 +68,14 @@ def beyond_cuml(shape: tuple[int, ...], weights: np.ndarray, min_samples: int) -
     return "it has no min_samples 1" if min_samples == 1 else None
 
 
-def _by_cuml(x: np.ndarray, settings: Cluster, backend: Backend) -> Clustering:
+def _by_cuml(unit: np.ndarray, settings: Cluster, backend: Backend) -> Clustering:
     model = backend.cuml.HDBSCAN(
         min_cluster_size=settings.min_cluster_size,
         min_samples=settings.min_samples - 1,  # it does not count the row itself
         cluster_selection_method=settings.selection,
         metric="euclidean",
     )
-    model.fit(backend.to_device(unit(x)))
+    model.fit(backend.to_device(unit))
     own = backend.to_host(model.labels_)
     labels = kernels.first_seen(own)
     persistence = np.zeros(int(labels.max(initial=-1)) + 1)

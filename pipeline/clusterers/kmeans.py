@@ -5,13 +5,16 @@ import warnings
 import numpy as np
 
 from pixsieve.backend import Backend
-from pixsieve.clusterers.clustering import Clustering, centres, partition, unit
+from pixsieve.clusterers.clustering import Clustering, centres, partition
 from pixsieve.config.sections import Cluster
+from pixsieve.folder.measure import Measure
 
 
-def fit(x: np.ndarray, weights: np.ndarray, settings: Cluster, seed: int, backend: Backend) -> Clustering:
+def fit(
+    x: np.ndarray, weights: np.ndarray, settings: Cluster, seed: int, measure: Measure, backend: Backend
+) -> Clustering:
     """At most as many clusters as there are distinct rows."""
-    rows = unit(x)
+    rows = measure.unit(x)
     count = min(settings.n_clusters or 1, len(x))
     start = centres(rows, weights, count, seed)
     if backend.cuml is None:
@@ -26,4 +29,4 @@ def fit(x: np.ndarray, weights: np.ndarray, settings: Cluster, seed: int, backen
         model = backend.cuml.KMeans(n_clusters=count, init=backend.to_device(start), n_init=1)
         model.fit(backend.to_device(rows), sample_weight=backend.to_device(weights.astype(np.float32)))
         labels = backend.to_host(model.labels_)
-    return partition(x, weights, labels)
+    return partition(rows, weights, labels)

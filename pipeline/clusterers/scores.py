@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from pixsieve.backend import Backend
 from pixsieve.clusterers import fit, parameters
-from pixsieve.clusterers.clustering import unit
 from pixsieve.clusterers.sampled import thinned
 from pixsieve.config.sections import Cluster, Search
-from pixsieve.folder.run import Run
+from pixsieve.folder.measure import Measure
 from pixsieve.folder.sample import Sample
 
 SCORES = ("silhouette", "davies_bouldin", "calinski_harabasz")
@@ -34,11 +34,11 @@ def candidates(settings: Cluster) -> list[Cluster]:
     return found
 
 
-def tried(run: Run, settings: Cluster, sample: Sample) -> list[dict[str, Any]]:
+def tried(settings: Cluster, sample: Sample, seed: int, measure: Measure, backend: Backend) -> list[dict[str, Any]]:
     """A record of each candidate: parameters, those used on the sample, clusters, share of noise, the three scores and
     the total (null where there is none), and what went wrong."""
     search = settings.search or Search()
-    x, seed = sample.vectors, run.config.run.seed
+    x = sample.vectors
     scored = np.sort(np.random.default_rng(seed).permutation(len(x))[: search.sample])
     records = []
     for candidate in candidates(settings):
@@ -46,11 +46,11 @@ def tried(run: Run, settings: Cluster, sample: Sample) -> list[dict[str, Any]]:
         record: dict[str, Any] = {"parameters": parameters(candidate), "used": parameters(used), "error": None}
         labels = np.full(len(x), -1)
         try:
-            labels = fit(x, used, seed, run.backend).labels
+            labels = fit(x, used, seed, measure, backend).cluster
         except (ValueError, ArithmeticError, MemoryError) as error:
             record["error"] = f"{type(error).__name__}: {error}"
         record |= {"clusters": int(labels.max(initial=-1)) + 1, "noise": float((labels < 0).mean()) if len(x) else 0.0}
-        records.append(record | _scores(unit(x[scored]), labels[scored], search.rule))
+        records.append(record | _scores(measure.unit(x[scored]), labels[scored], search.rule))
     for record, total in zip(records, totals(records, search.rule), strict=True):
         record["score"] = total
     return records

@@ -41,7 +41,7 @@ class RunFolder(Section):
 
 
 class Embed(Section):
-    descriptor: Literal["dct"] = "dct"
+    descriptor: Name = "dct"
     model: str | None = None  # a torchvision network; takes the place of the descriptor
     weights: str | None = None  # a file, or torchvision's name of the weights
     precision: Literal["auto", "float32", "bfloat16"] = "auto"  # of a model; auto: bfloat16 on a GPU
@@ -232,10 +232,9 @@ class Config(Section):
         except ValidationError as error:
             raise ConfigError("\n".join(explain(cls, e) for e in error.errors())) from None
 
-    def value(self, name: str) -> Any:
-        """The value of "section.key"."""
-        section, key = name.split(".")
-        return getattr(getattr(self, section), key)
+    def values(self, *names: str) -> dict[str, Any]:
+        """Of settings "section.key", by these names."""
+        return {name: getattr(getattr(self, name.split(".")[0]), name.split(".")[1]) for name in names}
 
     def dump(self) -> str:
         return yaml.safe_dump(self.model_dump(), sort_keys=False, allow_unicode=True)

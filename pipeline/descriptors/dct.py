@@ -1,28 +1,30 @@
 """The built-in descriptor: 63 low frequencies of the rank-equalised luma. It needs no weights.
 
-Luma, area-averaged to 64 x 64, or interpolated where a side is shorter; each value replaced by its rank among the 4,096
-(equal values share the mean of their ranks, so that a flat image is the zero vector and not a gradient), centred; the
-8 x 8 lowest frequencies of the orthonormal DCT-II (Ahmed, Natarajan and Rao, 1974) without the mean, each times
-1 + row + column, because natural spectra fall with the frequency; unit length. Mirroring an image turns the signs of
-the odd columns.
+The small luma image (images/luma.py); each value replaced by its rank among the 4,096 (equal values share the mean of
+their ranks, so that a flat image is the zero vector and not a gradient), centred; the 8 x 8 lowest frequencies of the
+orthonormal DCT-II (Ahmed, Natarajan and Rao, 1974) without the mean, each times 1 + row + column, because natural
+spectra fall with the frequency; unit length.
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 
-import cv2
 import numpy as np
 
-from pixsieve.images.luma import SIDE
+from pixsieve.backend import Backend
+from pixsieve.config.sections import Embed
+from pixsieve.descriptors.descriptor import Descriptor, Embedder
+from pixsieve.folder.measure import Measure
+from pixsieve.images.luma import SIDE, small
 
 FREQUENCIES = 8
 DIM = FREQUENCIES**2 - 1
+# Its near pairs are verified, and so the threshold is low (docs/duplicates.md).
+MEASURE = Measure("dct", "cosine", "float16", DIM, near=0.70, verified=True, symmetries=True)
 
 
-def prepare(pixels: np.ndarray, luma: np.ndarray) -> np.ndarray:
-    """(64, 64) uint8."""
-    larger = min(luma.shape) >= SIDE
-    # OpenCV's area averages enlarge in blocks.
-    return cv2.resize(luma, (SIDE, SIDE), interpolation=cv2.INTER_AREA if larger else cv2.INTER_LINEAR)
+def load(embed: Embed, backend: Backend) -> Embedder:
+    return Embedder(lambda pixels, luma: small(luma), embedder(backend.torch_device))
 
 
 def basis() -> np.ndarray:
@@ -33,6 +35,7 @@ def basis() -> np.ndarray:
     return rows
 
 
+@lru_cache(2)
 def embedder(device: str) -> Callable[[np.ndarray], np.ndarray]:
     """A function (n, 64, 64) uint8 -> (n, 63) float16 of unit length, zero for a flat image.
 
@@ -62,10 +65,17 @@ def embedder(device: str) -> Callable[[np.ndarray], np.ndarray]:
 
 
 def turned_vectors(vectors: np.ndarray, symmetry: int) -> np.ndarray:
-    """(n, 63) `dct` vectors of the turned images; the same numbers, moved and negated."""
+    """(n, 63) vectors of images turned by a symmetry (images/symmetries.py); the same numbers, moved and negated.
+
+    The DCT-II of a mirrored row is that of the row with the odd coefficients negated, and that of a transposed image is
+    the transpose (Ahmed, Natarajan and Rao, 1974). Ranks and weights do not care.
+    """
     order = np.arange(FREQUENCIES**2).reshape(FREQUENCIES, FREQUENCIES)
     sign = np.ones(FREQUENCIES)
     sign[1::2] = -1
     signs = np.outer(sign if symmetry & 2 else sign**2, sign if symmetry & 1 else sign**2)
     order = order.T if symmetry & 4 else order
     return vectors[:, order.ravel()[1:] - 1] * signs.ravel()[1:].astype(vectors.dtype)
+
+
+DESCRIPTOR = Descriptor(lambda embed, backend: MEASURE, load, turned=turned_vectors)

@@ -1,10 +1,11 @@
 """The settings of clustering that a search has chosen: for the run, or for each batch."""
 
-from pathlib import Path
+from typing import Any
 
 from pixsieve import files
 from pixsieve.config.sections import Cluster
-from pixsieve.folder.run import Run
+from pixsieve.folder.manifest import Manifest
+from pixsieve.folder.run_folder import Run
 
 SCORES, CHOICE = "search/run.json", "search/chosen.json"
 
@@ -22,22 +23,31 @@ def reads(run: Run) -> tuple[str, ...]:
 
 def of_batches(run: Run) -> tuple[str, ...]:
     """The files of the choices that batches make for themselves, written by their cluster units."""
-    settings = run.config.cluster.search
-    if settings is None or settings.per == "run":
-        return ()
-    return tuple(f"search/{name}.json" for name in run.manifest.batch_names())
+    return of_each(run.manifest) if each_its_own(run) else ()
+
+
+def of_each(manifest: Manifest) -> tuple[str, ...]:
+    """The files of the choices of all batches."""
+    return tuple(f"search/{name}.json" for name in manifest.batch_names())
+
+
+def each_its_own(run: Run) -> bool:
+    """Whether batches choose for themselves."""
+    return run.config.cluster.search is not None and run.config.cluster.search.per == "batch"
 
 
 def wanted(run: Run) -> bool:
+    """Whether one choice is made for the run."""
     return run.config.cluster.search is not None and run.config.cluster.search.per == "run"
 
 
-def asked(run: Run) -> str:
-    return files.digest_of([run.config.cluster.model_dump(), run.config.run.seed])
+def asked(run: Run) -> dict[str, Any]:
+    """What a choice is made for, as JSON."""
+    return {"cluster": run.config.cluster.model_dump(mode="json"), **run.config.values("run.seed")}
 
 
 def batches_of(run: Run) -> int:
     """How many of the run's batches the choice is made from: all there are when it is made."""
-    path: Path = run.path / SCORES
-    made = files.read_json(path) if path.exists() else {}
-    return made["batches"] if made.get("asked") == asked(run) else len(run.manifest.batches)
+    place = run.path / SCORES
+    made = files.read_json(place) if place.exists() else {}
+    return made["batches"] if made.get("asked") == files.digest_of(asked(run)) else len(run.manifest.batches)

@@ -8,6 +8,8 @@ import pyarrow as pa
 
 from pixsieve import files
 
+ASSIGNMENTS = "assignments.parquet"  # the cluster of each row
+
 
 @dataclass(frozen=True)
 class Cluster:

@@ -5,7 +5,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pixsieve import files
-from pixsieve.folder.run import Run
+from pixsieve.folder.run_folder import Run
 from pixsieve.images.statistics import STATISTICS
 from pixsieve.images.status import READABLE
 

@@ -4,9 +4,10 @@
 never reopened; what comes later makes new ones.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 import pyarrow as pa
@@ -29,13 +30,22 @@ LISTING = pa.schema(
 ROWS = LISTING.insert(0, pa.field("row", pa.int64()))
 
 
-@dataclass(frozen=True)
+class Places(NamedTuple):
+    """Of some rows those that lie in one batch."""
+
+    batch: int
+    at: np.ndarray  # (m,) their places among the rows
+    offset: np.ndarray  # (m,) their places in the batch
+
+
+@dataclass(frozen=True, eq=False)  # arrays do not compare to one truth
 class Manifest:
     root: Path
     batch_rows: int
     batches: tuple[tuple[int, str], ...]  # rows and digest of each manifest/<batch>.parquet
     blocks: tuple[tuple[int, ...], ...]  # batch numbers
     removed: tuple[tuple[int, str], ...]  # rows and digest of each removed/<number>.parquet
+    dead: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))  # rows that are removed, ascending
 
     @classmethod
     def load(cls, root: Path) -> Self | None:
@@ -43,12 +53,14 @@ class Manifest:
         if not path.exists():
             return None
         value = files.read_json(path)
+        gone = [files.read_table(root / _removed(number))["row"].to_numpy() for number in range(len(value["removed"]))]
         return cls(
             root,
             value["batch_rows"],
             tuple((rows, digest) for rows, digest in value["batches"]),
             tuple(tuple(block) for block in value["blocks"]),
             tuple((rows, digest) for rows, digest in value["removed"]),
+            np.sort(np.concatenate([np.empty(0, np.int64), *gone])),
         )
 
     def save(self) -> None:
@@ -77,7 +89,29 @@ class Manifest:
         return (*tables, *self.removed_files())
 
     def removed_files(self) -> list[str]:
-        return [f"removed/{number:05}.parquet" for number in range(len(self.removed))]
+        return [_removed(number) for number in range(len(self.removed))]
+
+    def rows_of(self, batches: Sequence[int]) -> slice:
+        """The row numbers of consecutive batches, those that are not used too."""
+        return slice(batches[0] * self.batch_rows, (batches[-1] + 1) * self.batch_rows)
+
+    def batch_of(self, rows: np.ndarray) -> np.ndarray:
+        return rows // self.batch_rows
+
+    def by_batch(self, rows: np.ndarray) -> Iterator[Places]:
+        """Where rows (n,), in any order, lie: batch by batch."""
+        batches = self.batch_of(rows)
+        for batch in np.unique(batches).tolist():
+            here = np.flatnonzero(batches == batch)
+            yield Places(batch, here, rows[here] - batch * self.batch_rows)
+
+    def dead_in(self, batches: Sequence[int]) -> np.ndarray:
+        """The removed rows of some batches, ascending."""
+        return self.dead[self.lie_in(self.dead, batches)]
+
+    def lie_in(self, rows: np.ndarray, batches: Sequence[int]) -> np.ndarray:
+        """(n,) booleans: which of the rows (n,) lie in some batches."""
+        return np.isin(self.batch_of(rows), batches)
 
     def table(self, batch: int, columns: list[str] | None = None) -> pa.Table:
         """ROWS of one batch, or the chosen columns of these."""
@@ -94,22 +128,22 @@ class Manifest:
         empty = pa.schema([ROWS.field(name) for name in columns]).empty_table()
         return pa.concat_tables([empty, *(self.table(batch, columns) for batch in range(len(self.batches)))])
 
+    def of_rows(self, rows: np.ndarray, column: str) -> pa.ChunkedArray:
+        """(n,) values of a column for the rows (n,)."""
+        table = self.all(["row", column])
+        return table[column].take(pa.array(np.searchsorted(table["row"].to_numpy(), rows)))
+
     def living(self, columns: list[str]) -> pa.Table:
         """`row` and the chosen columns of the rows that are not removed, by row number."""
         table = self.all(["row", *columns])
         return table.filter(pa.array(self.live()[table["row"].to_numpy()]))
-
-    def dead(self) -> np.ndarray:
-        """Row numbers of removed rows, ascending."""
-        parts = [files.read_table(self.root / path)["row"].to_numpy() for path in self.removed_files()]
-        return np.sort(np.concatenate([np.empty(0, np.int64), *parts]))
 
     def live(self) -> np.ndarray:
         """(numbers,) booleans: rows that exist and are not removed."""
         alive = np.zeros(self.numbers, bool)
         for batch, (rows, _) in enumerate(self.batches):
             alive[batch * self.batch_rows : batch * self.batch_rows + rows] = True
-        alive[self.dead()] = False
+        alive[self.dead] = False
         return alive
 
     def key_rank(self) -> np.ndarray:
@@ -120,3 +154,7 @@ class Manifest:
         rank = np.full(self.numbers, self.numbers, np.int64)
         rank[table["row"].to_numpy()[order]] = np.arange(len(order))
         return rank
+
+
+def _removed(number: int) -> str:
+    return f"removed/{number:05}.parquet"

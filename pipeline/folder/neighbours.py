@@ -5,8 +5,8 @@ from typing import Self
 import numpy as np
 
 from pixsieve import files, kernels
-from pixsieve.folder import embeddings, pair_files
-from pixsieve.folder.run import Run
+from pixsieve.folder import pair_files
+from pixsieve.folder.run_folder import Run
 
 ROUNDING = 1e-9  # of a similarity in float64, amply
 
@@ -105,10 +105,11 @@ def _again(run: Run, wanted: np.ndarray, nodes: Nodes, k: int) -> tuple[np.ndarr
     vectors = np.concatenate([_vectors(run, block, wanted) for block in range(len(run.manifest.blocks))])
     index, similarity = np.full((len(wanted), k), -1, np.int64), np.full((len(wanted), k), -np.inf)
     for block, batches in enumerate(run.manifest.blocks):
-        inside = nodes.rows[np.isin(nodes.rows // run.manifest.batch_rows, batches)]
+        inside = nodes.rows[run.manifest.lie_in(nodes.rows, batches)]
         inside = inside[np.argsort(nodes.rank[inside])]
         listed = run.backend.to_device(_vectors(run, block, inside))
-        found_here = kernels.neighbours(run.backend.to_device(vectors), listed, k=k + 1)  # each finds itself, too
+        asking = run.backend.to_device(vectors)
+        found_here = kernels.neighbours(asking, listed, k=k + 1, metric=run.measure.metric)  # each finds itself, too
         other, others = (run.backend.to_host(part) for part in found_here)
         found = other >= 0
         other[found] = inside[other[found]]
@@ -121,5 +122,6 @@ def _again(run: Run, wanted: np.ndarray, nodes: Nodes, k: int) -> tuple[np.ndarr
 def _vectors(run: Run, block: int, rows: np.ndarray) -> np.ndarray:
     """The vectors of those of `rows` (ascending by block) that lie in this block."""
     batches = run.manifest.blocks[block]
-    start, size = batches[0] * run.manifest.batch_rows, len(batches) * run.manifest.batch_rows
-    return embeddings.read(run.path, run.descriptor, batches)[0][rows[(rows >= start) & (rows < start + size)] - start]
+    numbers = run.manifest.rows_of(batches)
+    inside = rows[(rows >= numbers.start) & (rows < numbers.stop)]
+    return run.store.read(batches).vectors[inside - numbers.start]

@@ -3,14 +3,15 @@
 from collections.abc import Iterable, Iterator
 from itertools import combinations_with_replacement
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pixsieve import files, kernels
-from pixsieve.folder import embeddings
 from pixsieve.folder.manifest import Manifest
-from pixsieve.folder.run import Run
+from pixsieve.folder.run_folder import Run
 
 CLASSES, LINKS, NEIGHBOURS, NEAR, VERIFIED = (
     "pairs/{}.classes.npz",
@@ -22,22 +23,37 @@ CLASSES, LINKS, NEIGHBOURS, NEAR, VERIFIED = (
 TREE, REACH = "tree/{}.npz", "tree/reach.npz"
 
 
-def pairs(run: Run) -> Iterator[tuple[str, int, int]]:
-    """Name and numbers of each pair of blocks, of a block with itself too."""
-    for a, b in combinations_with_replacement(range(len(run.manifest.blocks)), 2):
-        yield f"{a:05}-{b:05}", a, b
+class BlockPair(NamedTuple):
+    name: str
+    a: int
+    b: int
+    batches: tuple[int, ...]  # of both, those of `a` first
+
+    @property
+    def blocks(self) -> tuple[int, ...]:
+        return (self.a,) if self.a == self.b else (self.a, self.b)
 
 
-def numbers(name: str) -> tuple[int, int]:
+def pairs(manifest: Manifest) -> list[BlockPair]:
+    """Each pair of blocks, of a block with itself too."""
+    return [of_pair(manifest, a, b) for a, b in combinations_with_replacement(range(len(manifest.blocks)), 2)]
+
+
+def of_pair(manifest: Manifest, a: int, b: int) -> BlockPair:
+    own, other = manifest.blocks[a], manifest.blocks[b]
+    return BlockPair(f"{a:05}-{b:05}", a, b, own if a == b else own + other)
+
+
+def named(manifest: Manifest, name: str) -> BlockPair:
     a, _, b = name.partition("-")
-    return int(a), int(b)
+    return of_pair(manifest, int(a), int(b))
 
 
 def each(run: Run, kind: str) -> Iterator[tuple[str, Path]]:
     """Name of the pair and path of one kind of file of every unit that writes it."""
-    for name, a, b in pairs(run):
-        if a == b or kind != CLASSES:
-            yield name, run.path / kind.format(name)
+    for pair in pairs(run.manifest):
+        if pair.a == pair.b or kind != CLASSES:
+            yield pair.name, run.path / kind.format(pair.name)
 
 
 def paths(run: Run, *kinds: str) -> tuple[str, ...]:
@@ -46,15 +62,11 @@ def paths(run: Run, *kinds: str) -> tuple[str, ...]:
 
 def stored(run: Run, batches: Iterable[int]) -> tuple[str, ...]:
     """The files that `nodes_of` reads of the batches: their manifests and shards."""
-    return tuple(
-        path
-        for batch in batches
-        for path in (f"manifest/{batch:05}.parquet", *embeddings.files_of(run.descriptor, batch))
-    )
+    return tuple(path for batch in batches for path in (f"manifest/{batch:05}.parquet", *run.store.files(batch)))
 
 
 def node_of_rows(run: Run) -> np.ndarray:
-    """(numbers,) the node of each row; -1 for rows that have no direction to compare: unreadable or zero."""
+    """(numbers,) the node of each row; -1 for rows that cannot be compared: unreadable, or without a direction."""
     node = np.full(run.manifest.numbers, -1, np.int64)
     for _, path in each(run, CLASSES):
         arrays = files.read_arrays(path)
@@ -62,22 +74,29 @@ def node_of_rows(run: Run) -> np.ndarray:
     return node
 
 
-def nodes_of(
-    run: Run, block: int, left_out: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """The nodes of a block in the order of their keys: vectors (n, d), rows (n,), weights (n,); and for each usable row
-    of the block, left out or not: its number and the row of its node. Nodes without a row left are not there."""
+class BlockNodes(NamedTuple):
+    """The nodes of a block that have a row left, in the order of their keys; and the usable rows of the block, left out
+    or not."""
+
+    vectors: np.ndarray  # (n, width)
+    rows: np.ndarray  # (n,) the row that a node is called by
+    weights: np.ndarray  # (n,) rows of each
+    members: np.ndarray  # (m,) usable rows
+    node_of: np.ndarray  # (m,) the row of the node of each
+
+
+def nodes_of(run: Run, block: int, left_out: np.ndarray) -> BlockNodes:
     manifest = run.manifest
     batches = manifest.blocks[block]
-    vectors, status = embeddings.read(run.path, run.descriptor, batches)
-    usable = np.flatnonzero(embeddings.usable(vectors, status))
-    rows = usable + batches[0] * manifest.batch_rows
-    first, place = kernels.distinct(vectors[usable])
+    shard = run.store.read(batches)
+    usable = np.flatnonzero(shard.usable)
+    rows = usable + manifest.rows_of(batches).start
+    first, place = kernels.distinct(shard.vectors[usable])
     lives = ~np.isin(rows, left_out)
     weights = np.bincount(place[lives], minlength=len(first))
     order = _by_key(manifest, batches, rows, place, lives, len(first))
     order = order[weights[order] > 0]
-    return vectors[usable[first[order]]], rows[first[order]], weights[order], rows, rows[first[place]]
+    return BlockNodes(shard.vectors[usable[first[order]]], rows[first[order]], weights[order], rows, rows[first[place]])
 
 
 def _by_key(
@@ -85,10 +104,10 @@ def _by_key(
 ) -> np.ndarray:
     """The nodes in the order of the least key among their living rows."""
     table = pa.concat_tables([manifest.table(batch, ["row", "key"]) for batch in batches])
-    by_key = table["row"].to_numpy()[pa.compute.sort_indices(table["key"]).to_numpy()]
-    start = batches[0] * manifest.batch_rows
-    rank = np.empty(len(batches) * manifest.batch_rows, np.int64)
-    rank[by_key - start] = np.arange(len(by_key))
+    by_key = table["row"].to_numpy()[pc.sort_indices(table["key"]).to_numpy()]
+    numbers = manifest.rows_of(batches)
+    rank = np.empty(numbers.stop - numbers.start, np.int64)
+    rank[by_key - numbers.start] = np.arange(len(by_key))
     least = np.full(nodes, len(rank), np.int64)
-    np.minimum.at(least, place[lives], rank[rows[lives] - start])
+    np.minimum.at(least, place[lives], rank[rows[lives] - numbers.start])
     return np.argsort(least, kind="stable")

@@ -4,13 +4,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pixsieve.folder import embeddings
-from pixsieve.folder.run import Run
+from pixsieve.folder.run_folder import Run
 
 
 class Sample(NamedTuple):
     rows: np.ndarray  # (m,) row numbers, in the order of the keys
-    vectors: np.ndarray  # (m, d) float16, none of them zero
+    vectors: np.ndarray  # (m, width), all usable
     of: int  # usable rows that it was drawn from
 
     @property
@@ -19,34 +18,27 @@ class Sample(NamedTuple):
 
 
 def usable(run: Run, batches: int | None = None) -> np.ndarray:
-    """(numbers,) booleans: living rows that have a direction, of the first `batches` batches (default: all). Reads one
+    """(numbers,) booleans: living rows that can be compared, of the first `batches` batches (default: all). Reads one
     batch at a time."""
     manifest = run.manifest
-    found, size = np.zeros(manifest.numbers, bool), manifest.batch_rows
+    found = np.zeros(manifest.numbers, bool)
     for batch in range(len(manifest.batches) if batches is None else batches):
-        vectors, status = embeddings.read(run.path, run.descriptor, (batch,))
-        found[batch * size : (batch + 1) * size] = embeddings.usable(vectors, status)
+        found[manifest.rows_of([batch])] = run.store.read([batch]).usable
     return found & manifest.live()
 
 
-def draw(run: Run, size: int, batches: int | None = None) -> Sample:
-    """At most `size` of the `usable` rows, drawn without replacement by run.seed."""
+def draw(run: Run, size: int, seed: int, batches: int | None = None) -> Sample:
+    """At most `size` of the `usable` rows, drawn without replacement."""
     rows = np.flatnonzero(usable(run, batches))
     rows = rows[np.argsort(run.manifest.key_rank()[rows])]
-    drawn = np.random.default_rng(run.config.run.seed).choice(len(rows), min(size, len(rows)), replace=False)
+    drawn = np.random.default_rng(seed).choice(len(rows), min(size, len(rows)), replace=False)
     chosen = rows[np.sort(drawn)]
     return Sample(chosen, read(run, chosen), len(rows))
 
 
 def read(run: Run, rows: np.ndarray) -> np.ndarray:
-    """(m, d) float16 vectors of some rows, in their order."""
-    size = run.manifest.batch_rows
-    parts = {}
-    for batch in np.unique(rows // size).tolist():
-        here = np.flatnonzero(rows // size == batch)
-        parts[batch] = here, embeddings.read(run.path, run.descriptor, (batch,))[0][rows[here] - batch * size]
-    dim = next(iter(parts.values()))[1].shape[1] if parts else 0
-    vectors = np.empty((len(rows), dim), np.float16)
-    for here, values in parts.values():
-        vectors[here] = values
+    """(m, width) vectors of some rows, in their order."""
+    vectors = np.empty((len(rows), run.measure.width), run.measure.dtype)
+    for batch, at, offset in run.manifest.by_batch(rows):
+        vectors[at] = run.store.read([batch]).vectors[offset]
     return vectors

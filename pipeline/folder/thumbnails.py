@@ -1,10 +1,11 @@
-"""luma/<batch>.npy: the small images that verify near pairs."""
+"""luma/<batch>.npy: the small images that verify near pairs, of the rows of a batch."""
 
 from pathlib import Path
 
 import numpy as np
 
 from pixsieve import files
+from pixsieve.folder.manifest import Manifest
 from pixsieve.images.luma import SIDE
 
 
@@ -14,16 +15,15 @@ def luma_files(*batches: int) -> tuple[str, ...]:
 
 
 def write_luma(root: Path, batch: int, luma: np.ndarray) -> None:
-    """luma: (rows, 64, 64) uint8, of the rows of a batch."""
+    """luma: (m, 64, 64) uint8, of the first rows of a batch."""
     (path,) = luma_files(batch)
     files.write(root / path, lambda file: np.save(file, luma))
 
 
-def read_luma(root: Path, batch_rows: int, rows: np.ndarray) -> np.ndarray:
+def read_luma(root: Path, manifest: Manifest, rows: np.ndarray) -> np.ndarray:
     """(n, 64, 64) uint8 of some rows."""
     found = np.empty((len(rows), SIDE, SIDE), np.uint8)
-    for batch in np.unique(rows // batch_rows).tolist():
+    for batch, at, offset in manifest.by_batch(rows):
         (path,) = luma_files(batch)
-        here = rows // batch_rows == batch
-        found[here] = np.load(root / path, mmap_mode="r")[rows[here] % batch_rows]
+        found[at] = np.load(root / path, mmap_mode="r")[offset]
     return found

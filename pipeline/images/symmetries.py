@@ -1,9 +1,6 @@
-"""The eight symmetries of the square, on images and on `dct` vectors.
+"""The eight symmetries of the square.
 
-A symmetry is a number: 4 transposes, then 2 turns the rows upside down and 1 mirrors the columns. The DCT-II of a
-mirrored row is that of the row with the odd coefficients negated, and that of a transposed image is the transpose
-(Ahmed, Natarajan and Rao, 1974): the vector of a turned image is the vector with coefficients swapped and negated, so
-that nothing is embedded twice. Ranks and weights do not care.
+A symmetry is a number: 4 transposes, then 2 turns the rows upside down and 1 mirrors the columns.
 """
 
 import numpy as np

@@ -12,7 +12,7 @@ import numpy as np
 from pixsieve import files, kernels
 from pixsieve.config.sections import Cluster
 from pixsieve.folder import pair_files
-from pixsieve.folder.run import Run
+from pixsieve.folder.run_folder import Run
 from pixsieve.matching import Matched
 
 
@@ -72,19 +72,19 @@ def exact(run: Run, settings: Cluster, live: np.ndarray, rank: np.ndarray) -> Ma
     def links() -> Iterator[Links]:
         for name, path in pair_files.each(run, pair_files.LINKS):
             part = files.read_arrays(path)
-            counts = part["counts"] - _died(name, part, dead, node)
+            counts = part["counts"] - _died(run, name, part, dead, node)
             yield Links(part["nodes"], counts, part["forest"], part["edges"], part["similarity"])
 
     of_node, core = united(links, weight, least, settings.min_samples)
-    labels = np.where(counted, of_node[node], -1)
-    strength = np.where(labels < 0, 0.0, np.where(core[node], 1.0, 0.5))
-    return Matched(labels, strength, np.full(n, np.nan), np.full(n, np.nan), {})
+    cluster = np.where(counted, of_node[node], -1)
+    strength = np.where(cluster < 0, 0.0, np.where(core[node], 1.0, 0.5))
+    return Matched(cluster, strength, np.full(n, np.nan), np.full(n, np.nan), {})
 
 
-def _died(name: str, part: dict[str, Any], dead: np.ndarray, node: np.ndarray) -> np.ndarray:
+def _died(run: Run, name: str, part: dict[str, Any], dead: np.ndarray, node: np.ndarray) -> np.ndarray:
     """(m,) what rows that died after this unit ran had added to its counts: they were next to no core of it, so all
     their edges are there."""
-    a, b = pair_files.numbers(name)
+    pair = pair_files.named(run.manifest, name)
     late = np.setdiff1d(dead[np.isin(node[dead], part["nodes"])], part["left_out"])
     if not len(late):
         return np.zeros(len(part["nodes"]), np.int64)
@@ -92,6 +92,6 @@ def _died(name: str, part: dict[str, Any], dead: np.ndarray, node: np.ndarray) -
     i, j = part["edges"].T
     np.add.at(gone, i, died[j])
     np.add.at(gone, j, died[i])
-    if a == b:
+    if pair.a == pair.b:
         gone += died
     return gone[part["nodes"]]

@@ -7,7 +7,7 @@ from pixsieve.clusterers.hdbscan import hierarchy
 from pixsieve.config.sections import Cluster
 from pixsieve.folder import pair_files
 from pixsieve.folder.neighbours import Nodes
-from pixsieve.folder.run import Run
+from pixsieve.folder.run_folder import Run
 from pixsieve.matching import Matched
 
 
@@ -28,12 +28,12 @@ def exact(run: Run, settings: Cluster, live: np.ndarray, rank: np.ndarray) -> Ma
         if len(edges) > 4 * len(own):
             edges, lengths = kernels.minimum_forest(n, edges, lengths)
     edges, lengths = kernels.minimum_forest(n, edges, lengths)
-    found = hierarchy(np.searchsorted(own, edges), lengths, reach["core"], nodes.weight[own], settings)
+    found = hierarchy(np.searchsorted(own, edges), lengths, reach["core"], nodes.weight[own], settings, run.measure)
     place = np.full(n + 1, -1)
     place[own] = np.arange(len(own))
     at = np.where(live & (node >= 0), place[node], -1)
     known = at >= 0
-    none.labels[known] = found.label[at[known]]
+    none.cluster[known] = found.label[at[known]]
     none.strength[known] = found.probability[at[known]]
     none.outlier_score[known] = found.outlier_score[at[known]]
     return none._replace(persistence=found.persistence)

@@ -11,6 +11,7 @@ others      two clusters of two batches are one if each is the other's nearest t
 
 from collections.abc import Iterator
 from itertools import combinations, combinations_with_replacement
+from typing import NamedTuple
 
 import numpy as np
 from scipy.special import bdtr
@@ -19,8 +20,8 @@ from pixsieve import clusterers, files, kernels
 from pixsieve.clusterers.sampled import thinned
 from pixsieve.config.sections import DENSITY, Cluster
 from pixsieve.errors import ConfigError
-from pixsieve.folder import embeddings, sample
-from pixsieve.folder.run import Run
+from pixsieve.folder import sample
+from pixsieve.folder.run_folder import Run
 from pixsieve.matching import Matched
 from pixsieve.matching.density import Links, united
 
@@ -34,28 +35,27 @@ CLOSE = 0.5
 def of_batches(run: Run, live: np.ndarray) -> Matched:
     """The clusters of the batches as they are."""
     n, seen = len(live), 0
-    labels, strength, persistence = np.full(n, -1), np.zeros(n), []
+    cluster, strength, persistence = np.full(n, -1), np.zeros(n), []
     for name in run.manifest.batch_names():
         table = files.read_table(run.path / f"clusters/{name}.parquet")
-        rows, own = table["row"].to_numpy(), table["label"].to_numpy()
-        labels[rows] = np.where(own >= 0, own + seen, -1)
+        rows, own = table["row"].to_numpy(), table["cluster"].to_numpy()
+        cluster[rows] = np.where(own >= 0, own + seen, -1)
         strength[rows] = table["strength"].to_numpy()
         persistence.append(files.read_arrays(run.path / f"representatives/{name}.npz")["persistence"])
         seen += len(persistence[-1])
-    return Matched(labels, strength, np.full(n, np.nan), np.concatenate([np.empty(0), *persistence]), {})
+    return Matched(cluster, strength, np.full(n, np.nan), np.concatenate([np.empty(0), *persistence]), {})
 
 
-def matched(run: Run, settings: Cluster, live: np.ndarray, rank: np.ndarray) -> Matched:
-    """settings: those of every batch. Where batches have chosen their own, clusters are matched by their means."""
+def matched(run: Run, settings: Cluster, own: bool, live: np.ndarray, rank: np.ndarray) -> Matched:
+    """settings: those of every batch. own: batches have chosen their own; then clusters are matched by their means."""
     batches = of_batches(run, live)
-    own = settings.search is not None and settings.search.per == "batch"
     if settings.method in DENSITY and not own:
         notes: dict[str, object] = {"unresolved": _unresolved(run, settings)}
         found = _density(run, settings, batches, rank)
     else:
-        notes, found = {}, batches._replace(labels=np.append(_mutual(run), -1)[batches.labels])
-    notes["agreement"] = None if own else _agreement(run, settings, found.labels)
-    return found._replace(notes=notes, persistence=np.full(int(found.labels.max(initial=-1)) + 1, np.nan))
+        notes, found = {}, batches._replace(cluster=np.append(_mutual(run), -1)[batches.cluster])
+    notes["agreement"] = None if own else _agreement(run, settings, found.cluster)
+    return found._replace(notes=notes, persistence=np.full(int(found.cluster.max(initial=-1)) + 1, np.nan))
 
 
 def _unresolved(run: Run, settings: Cluster) -> float | None:
@@ -75,22 +75,22 @@ def _unresolved(run: Run, settings: Cluster) -> float | None:
 
 
 def _thinned_out(run: Run, settings: Cluster) -> float:
-    drawn = sample.draw(run, ASKED)
+    drawn = sample.draw(run, ASKED, run.config.run.seed)
     if not len(drawn.rows):
         return 0.0
     count = np.zeros(len(drawn.rows), np.int64)
-    size, live = run.manifest.batch_rows, run.manifest.live()
+    live, metric = run.manifest.live(), run.measure.metric
     for batches in run.manifest.blocks:
-        vectors, status = embeddings.read(run.path, run.descriptor, batches)
-        there = live[batches[0] * size : (batches[-1] + 1) * size] & embeddings.usable(vectors, status)
+        shard = run.store.read(batches)
+        there = shard.vectors[live[run.manifest.rows_of(batches)] & shard.usable]
         # With min_samples 1 all are core: no edge is kept.
-        joined = run.backend.join(drawn.vectors, vectors[there], kernels.Questions(cluster=settings.similarity))
+        joined = run.backend.join(drawn.vectors, there, kernels.Questions(metric, cluster=settings.similarity))
         count += joined.counts[: len(count)]
     dense = count >= settings.min_samples
     if not dense.any():
         return 0.0
     others = [rows for rows, _ in run.manifest.batches]
-    shares = np.array(others)[drawn.rows[dense] // size] / max(sum(others), 1)
+    shares = np.array(others)[run.manifest.batch_of(drawn.rows[dense])] / max(sum(others), 1)
     return float(_at_most(settings.min_samples - 2, count[dense] - 1, shares).mean())
 
 
@@ -101,11 +101,11 @@ def _at_most(k: int, n: np.ndarray, p: np.ndarray) -> np.ndarray:
 
 def _density(run: Run, settings: Cluster, batches: Matched, rank: np.ndarray) -> Matched:
     standing, cluster, covers, copies = _standing(run)
-    noise = np.flatnonzero(sample.usable(run) & (batches.labels < 0))
+    noise = np.flatnonzero(sample.usable(run) & (batches.cluster < 0))
     rows = np.concatenate([standing, noise])
     vectors = sample.read(run, rows)
     weight = np.concatenate([covers, np.ones(len(noise), np.int64)])
-    labels, strength = batches.labels.copy(), batches.strength.copy()
+    labels, strength = batches.cluster.copy(), batches.strength.copy()
     first = np.searchsorted(cluster, np.arange(len(batches.persistence)))
     if settings.method == "dbscan":
         links = list(_links(run, vectors, weight, settings))
@@ -119,19 +119,28 @@ def _density(run: Run, settings: Cluster, batches: Matched, rank: np.ndarray) ->
         weight = np.where(np.append(copies, np.ones(len(noise), bool)), weight, 1)
         distinct, place = kernels.distinct(vectors)
         of_all = np.bincount(place, weight, len(distinct)).astype(np.int64)
-        whole = clusterers.hdbscan.fit(vectors[distinct], of_all, settings, run.config.run.seed, run.backend)
-        found = whole.labels[place]
+        whole = clusterers.hdbscan.fit(
+            vectors[distinct], of_all, settings, run.config.run.seed, run.measure, run.backend
+        )
+        found = whole.cluster[place]
         of_cluster = _majority(cluster, found[: len(standing)], covers, len(first))
         strength[noise] = whole.strength[place][len(standing) :]
     labels[noise] = found[len(standing) :]
-    clustered = batches.labels >= 0
-    labels[clustered] = of_cluster[batches.labels[clustered]]
-    return batches._replace(labels=labels, strength=strength)
+    clustered = batches.cluster >= 0
+    labels[clustered] = of_cluster[batches.cluster[clustered]]
+    return batches._replace(cluster=labels, strength=strength)
 
 
-def _standing(run: Run) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Of all batches: the rows that stand for clusters, the clusters, numbered on, how many rows each covers, and
-    whether these are its copies."""
+class Standing(NamedTuple):
+    """The rows of all batches that stand for clusters."""
+
+    rows: np.ndarray  # (r,)
+    cluster: np.ndarray  # (r,) numbered on from batch to batch
+    covers: np.ndarray  # (r,) rows that each stands for
+    copies: np.ndarray  # (r,) booleans: these are its copies
+
+
+def _standing(run: Run) -> Standing:
     parts, seen = [], 0
     for name in run.manifest.batch_names():
         part = files.read_arrays(run.path / f"representatives/{name}.npz")
@@ -139,8 +148,7 @@ def _standing(run: Run) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
         seen += len(part["size"])
     none = np.empty(0, np.int64)
     parts.append((none, none, none, none.astype(bool)))
-    rows, cluster, covers, copies = (np.concatenate(side) for side in zip(*parts, strict=True))
-    return rows, cluster, covers, copies
+    return Standing(*(np.concatenate(side) for side in zip(*parts, strict=True)))
 
 
 def _links(run: Run, vectors: np.ndarray, weight: np.ndarray, settings: Cluster) -> Iterator[Links]:
@@ -151,7 +159,7 @@ def _links(run: Run, vectors: np.ndarray, weight: np.ndarray, settings: Cluster)
         joined = run.backend.join(
             vectors[parts[a]],
             None if a == b else vectors[parts[b]],
-            kernels.Questions(cluster=settings.similarity, min_samples=settings.min_samples),
+            kernels.Questions(run.measure.metric, settings.similarity, settings.min_samples),
             weights=weight[nodes],
         )
         i, j, similarity = joined.edges
@@ -195,8 +203,9 @@ def _agreement(run: Run, settings: Cluster, labels: np.ndarray) -> dict[str, obj
     """How like the labels are to those of rows that are drawn and clustered all at once."""
     from sklearn.metrics import adjusted_rand_score
 
-    drawn = sample.draw(run, run.config.match.sample)
+    seed = run.config.run.seed
+    drawn = sample.draw(run, run.config.match.sample, seed)
     used = thinned(settings, drawn.share)
-    at_once = clusterers.fit(drawn.vectors, used, run.config.run.seed, run.backend).labels
+    at_once = clusterers.fit(drawn.vectors, used, seed, run.measure, run.backend).cluster
     score = float(adjusted_rand_score(at_once, labels[drawn.rows])) if len(at_once) else 1.0
     return {"rows": len(drawn.rows), "of": drawn.of, "adjusted_rand": score, "used": clusterers.parameters(used)}

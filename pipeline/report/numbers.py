@@ -1,49 +1,48 @@
 """report.json: the numbers of what was found."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pixsieve import files
-from pixsieve.descriptors import near_similarity
-from pixsieve.folder import choice
-from pixsieve.folder.run import Run
+from pixsieve.folder.run_folder import Run
 from pixsieve.images.status import STATUSES
 from pixsieve.rules.faults import KINDS
-from pixsieve.runtime.receipts import Receipts
 
 
-def summary(run: Run, tables: dict[str, pa.Table]) -> dict[str, Any]:
-    """The numbers of report.json. Raises RuntimeError if a stage has lost a row, or made one up."""
+def summary(
+    run: Run, tables: Mapping[str, pa.Table], depends: Mapping[str, Any], matched: Any, searched: Any
+) -> dict[str, Any]:
+    """The numbers of report.json. depends: of the unit; matched, searched: what match.json and the choice of a search
+    hold. Raises RuntimeError if a stage has lost a row, or made one up."""
     manifest = run.manifest
-    live = manifest.rows - len(manifest.dead())
-    for name in ("labels", "outliers", "images"):
+    live = manifest.rows - len(manifest.dead)
+    for name in ("assignments", "outliers", "images"):
         if len(tables[name]) != live:
             raise RuntimeError(f"{name}.parquet has {len(tables[name])} rows, the manifest {live}")
     found = _counts(tables["images"]["status"])
     status = {name: found[name] for name in STATUSES if name in found}
-    duplicates, cluster = tables["duplicates"], tables["labels"]["cluster"].to_numpy()
+    duplicates, cluster = tables["duplicates"], tables["assignments"]["cluster"].to_numpy()
     levels = _counts(tables["outliers"]["level"])
     kinds = _counts(duplicates["kind"])
     return {
         "source": run.config.source.path,
-        "descriptor": run.descriptor,
-        "rows": {"ever": manifest.rows, "removed": len(manifest.dead()), "live": live, "status": status},
+        "descriptor": run.measure.name,
+        "rows": {"ever": manifest.rows, "removed": len(manifest.dead), "live": live, "status": status},
         "clusters": {
             "count": int(cluster.max(initial=-1)) + 1,
             "rows": int((cluster >= 0).sum()),
             "noise": int((cluster < 0).sum()),
-            **files.read_json(run.path / "match.json"),
+            **matched,
         },
-        "search": files.read_json(run.path / choice.SCORES) if choice.reads(run) else None,
+        "search": searched,
         "duplicates": {
-            "similarity": near_similarity(run.config, run.descriptor),
+            "similarity": depends["near"],
             "groups": kinds.get("kept", 0),
             "redundant": len(duplicates) - kinds.get("kept", 0),
             **{kind: kinds.get(kind, 0) for kind in ("exact", "pixels", "near")},
-            "units_with_pairs_dropped": truncated(run),
+            "units_with_pairs_dropped": depends["truncated"],
         },
         "leakage": _leakage(duplicates),
         "outliers": {name: levels.get(name, 0) for name in ("outlier", "potential")},
@@ -69,9 +68,3 @@ def _levels(found: pa.Table, kinds: Sequence[str]) -> dict[str, dict[str, int]]:
 
 def _counts(column: pa.ChunkedArray) -> dict[str, int]:
     return {entry["values"]: entry["counts"] for entry in pc.value_counts(column).to_pylist()}
-
-
-def truncated(run: Run) -> int:
-    """Pair units that passed duplicates.max_pairs and so kept only the best pairs of each row."""
-    receipts = [receipt for stage in ("pairs", "verify") for receipt in Receipts(run.path, stage).by_unit.values()]
-    return len({receipt.unit for receipt in receipts if receipt.counts["truncated"]})

@@ -10,7 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pixsieve.folder.run import Run
+from pixsieve.folder.measure import VECTORS
+from pixsieve.folder.run_folder import Run
 from pixsieve.images import decode
 from pixsieve.images.statistics import reduce
 from pixsieve.rules.faults import KINDS
@@ -24,8 +25,8 @@ def page(run: Run, tables: dict[str, pa.Table], found: dict[str, Any]) -> str:
     duplicates, marked = tables["duplicates"], tables["findings"]
     groups, leaking = _groups(duplicates, GROUPS), _groups(duplicates.filter(duplicates["leakage"]), GROUPS // 2)
     outliers, faults = _worst(marked, "outlier", SINGLES), {kind: _worst(marked, kind, OF_KIND) for kind in KINDS}
-    mislabels = _mislabels(tables["mislabels"], tables["labels"])
-    clusters, broken = _clusters(tables["clusters"], tables["labels"]), _broken(marked)
+    mislabels = _mislabels(tables["mislabels"], tables["assignments"])
+    clusters, broken = _clusters(tables["clusters"], tables["assignments"]), _broken(marked)
     singles = [*outliers, *(row for rows in faults.values() for row in rows)]
     shown = {row["row"] for group in [*groups, *leaking, *mislabels, *clusters] for row in group["rows"]}
     environment = jinja2.Environment(loader=jinja2.PackageLoader("pixsieve", "report"), autoescape=True)
@@ -58,26 +59,29 @@ def _worst(found: pa.Table, kind: str, most: int) -> list[dict[str, Any]]:
     return own.sort_by([("score", "descending"), ("key", "ascending")]).slice(0, most).to_pylist()
 
 
-def _mislabels(mislabels: pa.Table, labels: pa.Table) -> list[dict[str, Any]]:
+def _mislabels(mislabels: pa.Table, assigned: pa.Table) -> list[dict[str, Any]]:
     """The likeliest label errors, each with the nearest row that has the suggested label."""
     worst = _worst(mislabels.filter(pc.not_equal(mislabels["level"], "none")), "label", SINGLES // 2)
-    rows = labels["row"].to_numpy()
+    rows = assigned["row"].to_numpy()
     for one in worst:
         related = [] if one["related"] is None else [int(np.searchsorted(rows, one["related"]))]
-        one["rows"] = [{"row": one["row"], "key": one["key"]}, *labels.take(pa.array(related, pa.int64())).to_pylist()]
+        one["rows"] = [
+            {"row": one["row"], "key": one["key"]},
+            *assigned.take(pa.array(related, pa.int64())).to_pylist(),
+        ]
     return worst
 
 
-def _clusters(clusters: pa.Table, labels: pa.Table) -> list[dict[str, Any]]:
+def _clusters(clusters: pa.Table, assigned: pa.Table) -> list[dict[str, Any]]:
     """The largest clusters: the medoid, and the first of the other members."""
-    cluster, rows = labels["cluster"].to_numpy(), labels["row"].to_numpy()
+    cluster, rows = assigned["cluster"].to_numpy(), assigned["row"].to_numpy()
     order = np.argsort(-clusters["size"].to_numpy(), kind="stable")[: GROUPS // 2]
     found = []
     for about in clusters.take(pa.array(order)).to_pylist():
         members = np.flatnonzero(cluster == about["cluster"])
         medoid = np.searchsorted(rows, about["medoid"])
         shown = np.concatenate([[medoid], members[members != medoid][: MEMBERS - 1]])
-        found.append(about | {"rows": labels.take(pa.array(shown)).to_pylist()})
+        found.append(about | {"rows": assigned.take(pa.array(shown)).to_pylist()})
     return found
 
 
@@ -89,16 +93,14 @@ def _broken(found: pa.Table) -> list[dict[str, Any]]:
 
 def _pictures(run: Run, rows: Iterable[int]) -> dict[int, str]:
     """Thumbnails as data URIs, by row number. An image that has vanished since has none."""
-    if run.descriptor == "vectors":
+    if run.measure.name == VECTORS:
         return {}
-    pictures = {}
-    manifest = run.manifest
-    wanted = sorted(rows)
-    for batch in sorted({row // manifest.batch_rows for row in wanted}):
-        uris = manifest.table(batch, ["uri"])["uri"]
-        for row in (row for row in wanted if row // manifest.batch_rows == batch):
+    pictures, wanted = {}, np.array(sorted(rows), np.int64)
+    for batch, at, offset in run.manifest.by_batch(wanted):
+        uris = run.manifest.table(batch, ["uri"])["uri"].take(pa.array(offset)).to_pylist()
+        for row, uri in zip(wanted[at].tolist(), uris, strict=True):
             try:
-                data = source.read(run.config.source, uris[row % manifest.batch_rows].as_py())
+                data = source.read(run.config.source, uri)
             except OSError:
                 continue
             pixels = decode.decode(data, run.config.embed.max_pixels).pixels

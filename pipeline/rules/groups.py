@@ -15,7 +15,7 @@ from pixsieve.images.symmetries import SYMMETRIES, inverse
 UNDONE = np.array([inverse(symmetry) for symmetry in range(len(SYMMETRIES))], np.int8)
 
 
-class Pairs(NamedTuple):
+class NearPairs(NamedTuple):
     """Near pairs of items, or of the rows that stand for nodes."""
 
     i: np.ndarray  # (p,)
@@ -23,9 +23,9 @@ class Pairs(NamedTuple):
     similarity: np.ndarray
     symmetry: np.ndarray  # int8, what turns j into what looks like i
 
-    def only(self, chosen: np.ndarray | slice) -> "Pairs":
+    def only(self, chosen: np.ndarray | slice) -> "NearPairs":
         """Those at these places, or where it is true."""
-        return Pairs(*(column[chosen] for column in self))
+        return NearPairs(*(column[chosen] for column in self))
 
 
 class Groups(NamedTuple):
@@ -46,21 +46,21 @@ def items(node: np.ndarray, pixel: np.ndarray) -> np.ndarray:
     return kernels.components(n, i, j)
 
 
-def together(parts: Iterable[Pairs]) -> Pairs:
+def together(parts: Iterable[NearPairs]) -> NearPairs:
     none = np.empty(0, np.int64)
-    empty = Pairs(none, none, np.empty(0), np.empty(0, np.int8))
-    return Pairs(*(np.concatenate(column) for column in zip(empty, *parts, strict=True)))
+    empty = NearPairs(none, none, np.empty(0), np.empty(0, np.int8))
+    return NearPairs(*(np.concatenate(column) for column in zip(empty, *parts, strict=True)))
 
 
-def once(pairs: Pairs) -> Pairs:
-    """Pairs of items in any order, some several times: each at its best, i < j, ascending; without those of an item and
-    itself."""
+def once(pairs: NearPairs) -> NearPairs:
+    """Pairs of items in any order, some several times: each at its best, i < j, ascending; without those of an item
+    and itself."""
     i, j, similarity, symmetry = pairs.only(pairs.i != pairs.j)
     symmetry = np.where(i < j, symmetry, UNDONE[symmetry])
-    return best_of_each(Pairs(np.minimum(i, j), np.maximum(i, j), similarity, symmetry))
+    return best_of_each(NearPairs(np.minimum(i, j), np.maximum(i, j), similarity, symmetry))
 
 
-def best_of_each(pairs: Pairs) -> Pairs:
+def best_of_each(pairs: NearPairs) -> NearPairs:
     """Of those with the same i and j the most similar one, of equals that of the least symmetry; ascending."""
     i, j, similarity, symmetry = pairs
     order = np.lexsort((symmetry, -similarity, j, i))
@@ -68,7 +68,7 @@ def best_of_each(pairs: Pairs) -> Pairs:
     return pairs.only(order[other])
 
 
-def grouped(pairs: Pairs, rank: np.ndarray) -> Groups:
+def grouped(pairs: NearPairs, rank: np.ndarray) -> Groups:
     """pairs: of items, each `once`; rank: (n,) of the items, all different, the least is the best."""
     i, j, similarity, symmetry = pairs
     kept = kernels.leaders(rank, i, j)
@@ -82,7 +82,7 @@ def grouped(pairs: Pairs, rank: np.ndarray) -> Groups:
     return Groups(own, found, turn)
 
 
-def better(pairs: Pairs, rank: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def better(pairs: NearPairs, rank: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Of each item (n,): the better-ranked item that is most similar to it, of equals the best-ranked, and how similar
     it is; -1 and 0 where none is near."""
     i, j, similarity, _ = pairs

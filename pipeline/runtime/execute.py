@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 
 from pixsieve import files
 from pixsieve.errors import ConfigError
-from pixsieve.folder.run import Run
+from pixsieve.folder.run_folder import Run
 from pixsieve.runtime.receipts import VOID, Receipt
 from pixsieve.runtime.stage import Stage, Unit
 
@@ -32,7 +32,7 @@ def execute(run: Run, stage: Stage, unit: Unit, mark: str) -> Receipt | Failure:
         try:
             files.write_json(path, asdict(Receipt(unit.name, VOID, {}, {}, 0.0)))
             counts = stage.work(run, unit)
-            outputs = {p: (files.digest(run.path / p), (run.path / p).stat().st_size) for p in unit.writes}
+            outputs = {p: (files.digest(run.path / p), (run.path / p).stat().st_size) for p in unit.writes.values()}
             receipt = Receipt(unit.name, mark, outputs, counts, round(time.perf_counter() - started, 3))
             files.write_json(path, asdict(receipt))
             return receipt

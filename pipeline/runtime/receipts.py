@@ -1,6 +1,7 @@
 """Receipts of units: what a unit wrote and counted, under which fingerprint; and where they are kept."""
 
 import shutil
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -25,13 +26,12 @@ class Receipt:
         return all(file.exists() and file.stat().st_size == size for file, size in found)
 
 
-def fingerprint(stage: Stage, unit: Unit, settings: dict[str, Any], digests: dict[str, str], salt: str) -> str | None:
-    """None when a file that the unit reads has not been made."""
+def fingerprint(stage: Stage, unit: Unit, digests: Mapping[str, str]) -> str | None:
+    """Of all that the unit's result follows from; None when a file that it reads has not been made."""
     if any(path not in digests for path in unit.reads):
         return None
-    return files.digest_of(
-        [stage.name, stage.version, settings, [[p, digests[p]] for p in unit.reads], list(unit.writes), salt]
-    )
+    read = [[path, digests[path]] for path in unit.reads]
+    return files.digest_of([stage.name, stage.version, dict(unit.depends), read, dict(unit.writes)])
 
 
 class Receipts:
@@ -59,7 +59,7 @@ class Receipts:
     def clear(self, unit: Unit) -> None:
         """What the unit has written, and is not going to write again, goes; before it runs, as it may be stopped."""
         if unit.name in self.by_unit:
-            for path in self.by_unit[unit.name].outputs.keys() - {*unit.writes}:
+            for path in self.by_unit[unit.name].outputs.keys() - {*unit.writes.values()}:
                 (self.root / path).unlink(missing_ok=True)
 
     def fold(self, units: list[Unit]) -> None:

@@ -1,35 +1,39 @@
-"""Stages, units, and the one mechanism behind resume, caching and the increment: a receipt with a fingerprint.
+"""Stages and units: the contract between the flow and the machinery.
 
-A unit reads files of the run and writes only its own; its receipt is written last. The fingerprint hashes all that its
-result depends on: the settings that the stage declares, the digests of the files that the unit reads, the version of
-the stage's output. A unit whose receipt has the fingerprint of now is done. Nothing else is looked at.
+A unit reads files of the run and writes only its own. It says in advance all that its result follows from: the files
+that it reads, and in `depends` the settings and whatever else. `work` may use nothing else. So one fingerprint of these
+(receipts.py) serves resume, caching and the nightly increment: a unit whose receipt has the fingerprint of now is done.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
-from pixsieve.folder.run import Run
+from pixsieve.folder.run_folder import Run
 
 Counts = dict[str, int | float]
 
 
 @dataclass(frozen=True)
 class Unit:
-    """The least piece of work that is done, retried and resumed. Paths are relative to the run folder."""
+    """The least piece of work that is done, retried and resumed. Paths are relative to the run folder.
+
+    depends: JSON values by name; a setting has the name "section.key" that it has in the configuration.
+    """
 
     name: str
     reads: tuple[str, ...]
-    writes: tuple[str, ...]
-    salt: str = ""  # what else the result depends on
-    accepts: tuple[str, ...] = ()  # salts under which an existing result still serves
+    writes: Mapping[str, str]  # what each file is to the stage, and its path
+    depends: Mapping[str, Any] = field(default_factory=dict)
+    accepts: tuple[Mapping[str, Any], ...] = ()  # other `depends` under which an existing result still serves
 
 
 @dataclass(frozen=True)
 class Stage:
-    """One step of the flow. `work` must not depend on anything that the fingerprint does not cover."""
+    """One step of the flow, as functions of a module, which travel to workers by name."""
 
     name: str
-    settings: tuple[str, ...]  # "section.key" of the configuration
     units: Callable[[Run], list[Unit]]
     work: Callable[[Run, Unit], Counts]
-    version: int = 1
+    version: int = 1  # of what the units write
+    prepare: Callable[[Run], None] | None = None  # before any unit: what all of them write into

@@ -1,42 +1,43 @@
 """Metadata brought into the run folder by the scan, and checked against the configuration."""
 
 import difflib
+import logging
 import os
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from pixsieve import files
 from pixsieve.config import keep_rules
 from pixsieve.config.sections import Config, Source
 from pixsieve.errors import ConfigError
-from pixsieve.folder.metadata import FOLDER, PLACE, SPLIT, chosen, log, part_of
-from pixsieve.folder.run import Run
+from pixsieve.folder.metadata import FOLDER, PLACE, SPLIT, chosen, part_of
 from pixsieve.rules import keep
 from pixsieve.sources import metadata_file
 from pixsieve.sources.folder import to_key
 from pixsieve.sources.source import kind
 
+log = logging.getLogger("pixsieve")
 
-def scanned(run: Run, listed: pa.Table) -> pa.Table:
+
+def scanned(path: Path, config: Config, listed: pa.Table) -> pa.Table:
     """Brings RUN/source/metadata.parquet up to date. Returns the listed rows without the metadata's own file, which is
     no row. Raises ConfigError if a column is named that is not there, or if no key fits."""
-    table = metadata_file.read(run.config.source)
+    table = metadata_file.read(config.source)
     if table is None:
-        (run.path / PLACE).unlink(missing_ok=True)
+        (path / PLACE).unlink(missing_ok=True)
     else:
-        listed = listed.filter(pc.invert(pc.equal(listed["key"], _own_key(run.config.source))))
+        listed = listed.filter(pc.invert(pc.equal(listed["key"], _own_key(config.source))))
         _compare(table["key"], listed["key"])
-    _check_used(run.config, pa.table({}) if table is None else table, listed)
+    _check_used(config, pa.table({}) if table is None else table, listed)
     if table is not None:
-        _write(run.path / PLACE, table)
+        _write(path / PLACE, table)
     return listed
 
 
 def _write(path: Path, table: pa.Table) -> None:
-    if not path.exists() or not pq.read_schema(path).equals(table.schema, check_metadata=True):
+    if not path.exists() or not files.read_schema(path).equals(table.schema, check_metadata=True):
         files.write_table(path, table)
 
 
@@ -91,9 +92,9 @@ def _check_used(config: Config, table: pa.Table, listed: pa.Table) -> None:
 def _splits_there(source: Source, table: pa.Table, listed: pa.Table) -> set[str] | None:
     """None where nothing says what split a row is in."""
     name = chosen(source.split, SPLIT, table.column_names)
-    if name is None and source.split != FOLDER:
+    if name is None:
         return None
-    return {*pc.unique(table[name] if name else part_of(listed["key"], 0)).drop_null().to_pylist()}
+    return {*pc.unique(part_of(listed["key"], 0) if name == FOLDER else table[name]).drop_null().to_pylist()}
 
 
 def _unknown(where: str, name: str, columns: list[str]) -> str:

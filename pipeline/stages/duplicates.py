@@ -7,15 +7,17 @@ best similarity of each row to a better-ranked one, whether that is kept or not.
 import numpy as np
 import pyarrow as pa
 
-from pixsieve import descriptors, files, kernels
+from pixsieve import files, kernels
 from pixsieve.config import keep_rules
 from pixsieve.folder import image_table, metadata, pair_files
+from pixsieve.folder.cluster_table import ASSIGNMENTS
 from pixsieve.folder.neighbours import Nodes, distinct_neighbours
-from pixsieve.folder.run import Run
+from pixsieve.folder.pair_files import CLASSES, NEAR, NEIGHBOURS, VERIFIED
+from pixsieve.folder.run_folder import Run
 from pixsieve.images.symmetries import SYMMETRIES
 from pixsieve.rules import keep as policy
 from pixsieve.rules.adaptive import near_pairs
-from pixsieve.rules.groups import Pairs, better, grouped, items, leaks, once, together
+from pixsieve.rules.groups import NearPairs, better, grouped, items, leaks, once, together
 from pixsieve.runtime.stage import Counts, Stage, Unit
 
 FROM_IMAGES = ("file_digest", "pixel_digest", "width", "height")
@@ -25,28 +27,30 @@ def units(run: Run) -> list[Unit]:
     settings = run.config.duplicates
     reads = (
         *run.manifest.files(image_table.FOLDER),
-        *metadata.of_splits(run),
+        *run.metadata.of_splits,
         *metadata.of_columns(keep_rules.columns(settings.keep)),
-        *pair_files.paths(run, pair_files.CLASSES, _pairs_of(run)),
+        *pair_files.paths(run, CLASSES, _pairs_of(run)),
     )
-    salt = str(descriptors.near_similarity(run.config, run.descriptor))
+    depends = run.config.values("duplicates.keep", "duplicates.prefer", "duplicates.adaptive")
+    depends |= {"near": run.near, "splits": run.metadata.split}
     if settings.adaptive is not None:
         stored = pair_files.stored(run, range(len(run.manifest.batches)))
-        reads += ("labels.parquet", *pair_files.paths(run, pair_files.NEIGHBOURS), *stored)
-        salt += f" {run.config.outliers.neighbours}"
-    return [Unit("all", reads, ("duplicates.parquet", "better.parquet"), salt)]
+        reads += (ASSIGNMENTS, *pair_files.paths(run, NEIGHBOURS), *stored)
+        depends |= run.config.values("outliers.neighbours")
+    return [Unit("all", reads, {"groups": "duplicates.parquet", "better": "better.parquet"}, depends)]
 
 
 def _pairs_of(run: Run) -> str:
-    return pair_files.VERIFIED if descriptors.verified(run.descriptor) else pair_files.NEAR
+    return VERIFIED if run.measure.verified else NEAR
 
 
 def work(run: Run, unit: Unit) -> Counts:
     known = _readable(run)
-    rows, splits = known["row"].to_numpy(), metadata.splits(run, known["row"].to_numpy())
+    rows = known["row"].to_numpy()
+    splits = run.metadata.splits(run.manifest, rows)
     file, pixel = (_codes(known[name]) for name in ("file_digest", "pixel_digest"))
     key_rank, settings = run.manifest.key_rank(), run.config.duplicates
-    named = {name: metadata.of_rows(run, rows, name) for name in keep_rules.columns(settings.keep)}
+    named = {name: metadata.column(run.manifest, rows, name) for name in keep_rules.columns(settings.keep)}
     rank = policy.rank(settings.keep, settings.prefer or (), known, splits, named, key_rank[rows])
 
     node = pair_files.node_of_rows(run)
@@ -56,7 +60,7 @@ def work(run: Run, unit: Unit) -> Counts:
     head = np.argsort(rank)[item_rank]  # the best row of each item
     item_of_node = np.full(len(node), -1, np.int64)
     item_of_node[node[rows][node[rows] >= 0]] = item[node[rows] >= 0]
-    pairs = _pairs(run, item_of_node)
+    pairs = _pairs(run, item_of_node, unit.depends["near"])
     if settings.adaptive is not None:
         nodes = Nodes(node, run.manifest.live(), key_rank)
         pairs = pairs.only(_close_for_their_clusters(run, pairs, settings.adaptive, rows[head], nodes))
@@ -87,8 +91,8 @@ def work(run: Run, unit: Unit) -> Counts:
             "leakage": leakage,
         }
     )
-    files.write_table(run.path / unit.writes[0], table)
-    files.write_table(run.path / unit.writes[1], _better(pairs, known, item, head, item_rank))
+    files.write_table(run.path / unit.writes["groups"], table)
+    files.write_table(run.path / unit.writes["better"], _better(pairs, known, item, head, item_rank))
     kinds = {name: int((kind[shown] == name).sum()) for name in ("exact", "pixels", "near")}
     leaking = int((leakage & keep[shown]).sum())
     return {"rows": len(rows), "groups": int(number.max(initial=-1)) + 1, "leakage": leaking, **kinds}
@@ -109,11 +113,10 @@ def _codes(values: pa.ChunkedArray) -> np.ndarray:
     return np.asarray(indices.fill_null(-1))
 
 
-def _pairs(run: Run, item_of_node: np.ndarray) -> Pairs:
+def _pairs(run: Run, item_of_node: np.ndarray, least: float) -> NearPairs:
     """The near pairs of items of the whole run."""
-    kind, least = _pairs_of(run), descriptors.near_similarity(run.config, run.descriptor)
     parts = []
-    for _, path in pair_files.each(run, kind):
+    for _, path in pair_files.each(run, _pairs_of(run)):
         table = files.read_table(path)
         i, j = (item_of_node[table[name].to_numpy()] for name in ("i", "j"))
         similarity = table["similarity"].to_numpy()
@@ -121,23 +124,25 @@ def _pairs(run: Run, item_of_node: np.ndarray) -> Pairs:
         symmetry = table["symmetry"].to_numpy() if turned else np.zeros(len(i), np.int8)
         # A file may hold more: pairs of rows that are gone, and less similar ones than are asked for now.
         use = (i >= 0) & (j >= 0) & (similarity >= least)
-        parts.append(Pairs(i, j, similarity, symmetry).only(use))
+        parts.append(NearPairs(i, j, similarity, symmetry).only(use))
     return once(together(parts))
 
 
-def _close_for_their_clusters(run: Run, pairs: Pairs, sensitivity: float, head: np.ndarray, nodes: Nodes) -> np.ndarray:
+def _close_for_their_clusters(
+    run: Run, pairs: NearPairs, sensitivity: float, head: np.ndarray, nodes: Nodes
+) -> np.ndarray:
     """(p,) booleans: the pairs that are near for the clusters that they are in. head: the best row of each item."""
     place, index, similarity = distinct_neighbours(run, nodes, run.config.outliers.neighbours)
     closest = np.where(index >= 0, similarity, -np.inf).max(axis=1, initial=-np.inf)
-    labels = files.read_table(run.path / "labels.parquet")
-    at, clusters = place[labels["row"].to_numpy()], np.full(len(index), -1, np.int64)
-    clusters[at[at >= 0]] = labels["cluster"].to_numpy()[at >= 0]
-    apart, nearest = (np.sqrt(np.maximum(2 - 2 * close, 0)) for close in (pairs.similarity, closest))
+    assigned = files.read_table(run.path / ASSIGNMENTS)
+    at, clusters = place[assigned["row"].to_numpy()], np.full(len(index), -1, np.int64)
+    clusters[at[at >= 0]] = assigned["cluster"].to_numpy()[at >= 0]
+    apart, nearest = (run.measure.distance(1 - close) for close in (pairs.similarity, closest))
     i, j = (place[head[side]] for side in (pairs.i, pairs.j))
     return (i == j) | near_pairs(clusters, nearest, i, j, apart, sensitivity)
 
 
-def _better(pairs: Pairs, known: pa.Table, item: np.ndarray, head: np.ndarray, item_rank: np.ndarray) -> pa.Table:
+def _better(pairs: NearPairs, known: pa.Table, item: np.ndarray, head: np.ndarray, item_rank: np.ndarray) -> pa.Table:
     """row, key, similarity and related of all rows that a better-ranked one, the related, is near to."""
     to, best = better(pairs, item_rank)
     copy = head[item] != np.arange(len(item))  # of a better row in the same item
@@ -148,5 +153,4 @@ def _better(pairs: Pairs, known: pa.Table, item: np.ndarray, head: np.ndarray, i
     return table.append_column("related", pa.array(rows[other[has]]))
 
 
-SETTINGS = ("duplicates.keep", "duplicates.prefer", "duplicates.adaptive", "source.split")
-DUPLICATES = Stage("duplicates", SETTINGS, units, work, version=2)
+DUPLICATES = Stage("duplicates", units, work, version=3)

@@ -5,16 +5,18 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import xxhash
 
 from pixsieve import descriptors, files
 from pixsieve.backend import describe
-from pixsieve.folder import embeddings, image_table
-from pixsieve.folder.run import Run
+from pixsieve.folder import image_table
+from pixsieve.folder.measure import VECTORS
+from pixsieve.folder.run_folder import Run
 from pixsieve.folder.thumbnails import luma_files, write_luma
 from pixsieve.images import decode, formats
 from pixsieve.images.luma import SIDE
@@ -22,7 +24,7 @@ from pixsieve.images.statistics import STATISTICS, luma, reduce, statistics
 from pixsieve.images.status import STATUSES
 from pixsieve.runtime.stage import Counts, Stage, Unit
 from pixsieve.sources import source
-from pixsieve.sources.vectors import fetch, mapped
+from pixsieve.sources.vectors import fetch
 
 GROUP = 32  # images that a thread takes at a time
 READERS = 8  # threads that wait for storage
@@ -45,76 +47,75 @@ class Embedded(NamedTuple):
     prepared: np.ndarray | None = None
 
 
+class Batch(NamedTuple):
+    """What is known of the n rows of a batch."""
+
+    rows: list[Embedded]
+    vectors: np.ndarray  # (n, width)
+    luma: np.ndarray | None  # (n, 64, 64) uint8, what near pairs are verified by
+
+
+def prepare(run: Run) -> None:
+    """Makes the store, or lengthens it. ConfigError if it was made by something else."""
+    measure, embed = run.measure, run.config.embed
+    about: dict[str, Any] = {"model": "given"}
+    if measure.name != VECTORS:
+        about = {"model": measure.name, **descriptors.of_images(embed).attributes(embed, run.backend)}
+    run.store.prepare(len(run.manifest.batches), describe(run.backend) | about | {"metric": measure.metric})
+
+
 def units(run: Run) -> list[Unit]:
-    manifest = run.manifest
-    _prepare_store(run, len(manifest.batches))
-    salt = descriptors.weights_salt(run.config.embed.weights) if run.config.embed.model else ""
+    depends: dict[str, Any] = {"descriptor": run.measure.name}
+    if run.measure.name != VECTORS:
+        depends |= {"made_of": descriptors.of_images(run.config.embed).made_of(run.config.embed)}
+        depends |= run.config.values("embed.precision", "embed.max_pixels", "embed.max_file_mb")
     return [
         Unit(
             name,
             (f"manifest/{name}.parquet",),
-            (
-                f"{image_table.FOLDER}/{name}.parquet",
-                *embeddings.files_of(run.descriptor, batch),
-                *(luma_files(batch) if descriptors.verified(run.descriptor) else ()),
-            ),
-            salt=f"{run.descriptor} {salt}",
+            {
+                "images": f"{image_table.FOLDER}/{name}.parquet",
+                **dict(zip(("vectors", "status"), run.store.files(batch), strict=True)),
+                **({"luma": luma_files(batch)[0]} if run.measure.verified else {}),
+            },
+            depends,
         )
-        for batch, name in enumerate(manifest.batch_names())
+        for batch, name in enumerate(run.manifest.batch_names())
     ]
 
 
 def work(run: Run, unit: Unit) -> Counts:
-    batch, manifest = int(unit.name), run.manifest
-    table, luma = manifest.table(batch), None
-    if run.descriptor == "vectors":
-        rows, vectors = _given(run, table)
-    else:
-        rows, vectors, luma = _images(run, table)
-    status = np.zeros(manifest.batch_rows, np.uint8)
-    status[: len(rows)] = [STATUSES.index(row.status) for row in rows]
-    shard = np.zeros((manifest.batch_rows, vectors.shape[1]), np.float16)
-    shard[: len(rows)] = vectors
-    embeddings.write(run.path, run.descriptor, batch, shard, status)
-    if luma is not None:
-        write_luma(run.path, batch, luma)
-    files.write_table(run.path / unit.writes[0], _table(table["row"], rows))
-    return {"rows": len(rows), "bytes": pa.compute.sum(table["bytes"]).as_py() or 0, **Counter(r.status for r in rows)}
+    batch = int(unit.name)
+    table = run.manifest.table(batch)
+    found = _given(run, table) if run.measure.name == VECTORS else _images(run, table)
+    status = np.array([STATUSES.index(row.status) for row in found.rows], np.uint8)
+    run.store.write(batch, found.vectors, status)
+    if found.luma is not None:
+        write_luma(run.path, batch, found.luma)
+    files.write_table(run.path / unit.writes["images"], _table(table["row"], found.rows))
+    read, statuses = pc.sum(table["bytes"]).as_py() or 0, Counter(row.status for row in found.rows)
+    return {"rows": len(found.rows), "bytes": read, **statuses}
 
 
-def _prepare_store(run: Run, batches: int) -> None:
-    backend, attributes = run.backend, describe(run.backend)
-    if run.descriptor == "vectors":
-        dim = mapped(Path(run.config.source.path), run.path).shape[1]
-        attributes |= {"model": "given", "metric": "cosine"}
-    else:
-        descriptor = descriptors.load(run.config, backend)
-        dim, attributes = descriptor.dim, attributes | descriptor.attributes
-    embeddings.prepare(run.path, run.descriptor, batches, run.config.run.batch_rows, dim, attributes)
-
-
-def _images(run: Run, table: pa.Table) -> tuple[list[Embedded], np.ndarray, np.ndarray | None]:
-    """Rows, vectors, and what near pairs are verified by. Reading and decoding run ahead in threads while this one
-    embeds, in the order of the rows."""
-    descriptor = descriptors.load(run.config, run.backend)
+def _images(run: Run, table: pa.Table) -> Batch:
+    """Reading and decoding run ahead in threads while this one embeds, in the order of the rows."""
+    embedder = descriptors.of_images(run.config.embed).load(run.config.embed, run.backend)
     size = run.config.embed.batch_size
     rows: list[Embedded] = []
-    vectors = np.zeros((len(table), descriptor.dim), np.float16)
-    luma = None
-    if descriptors.verified(run.descriptor):
-        luma = np.zeros((len(table), SIDE, SIDE), np.uint8)
+    vectors = np.zeros((len(table), run.measure.width), run.measure.dtype)
+    luma = np.zeros((len(table), SIDE, SIDE), np.uint8) if run.measure.verified else None
     waiting: list[int] = []
     batch: np.ndarray | None = None
 
     def flush() -> None:
         if waiting and batch is not None:
             batch[len(waiting) :] = 0  # one shape for all
-            vectors[waiting] = descriptor.embed(batch)[: len(waiting)]
+            vectors[waiting] = embedder.embed(batch)[: len(waiting)]
             if luma is not None:
                 luma[waiting] = batch[: len(waiting)]
             waiting.clear()
 
-    for row in _decoded(run, table, descriptor.prepare):
+    for row in _decoded(run, table, embedder.prepare):
         if row.prepared is not None:
             if batch is None:
                 batch = np.zeros((size, *row.prepared.shape), row.prepared.dtype)
@@ -124,7 +125,7 @@ def _images(run: Run, table: pa.Table) -> tuple[list[Embedded], np.ndarray, np.n
         if len(waiting) == size:
             flush()
     flush()
-    return rows, vectors, luma
+    return Batch(rows, vectors, luma)
 
 
 def _decoded(run: Run, table: pa.Table, prepare: Prepare) -> Iterator[Embedded]:
@@ -192,7 +193,7 @@ def _describe(run: Run, data: bytes, prepare: Prepare) -> Embedded:
     )
 
 
-def _given(run: Run, table: pa.Table) -> tuple[list[Embedded], np.ndarray]:
+def _given(run: Run, table: pa.Table) -> Batch:
     """Given vectors, at unit length."""
     given, there = fetch(Path(run.config.source.path), run.path, table)
     wide = given.astype(np.float64)
@@ -208,7 +209,7 @@ def _given(run: Run, table: pa.Table) -> tuple[list[Embedded], np.ndarray]:
         Embedded("ok", "", digest, digest) if ok and here else bad[here]
         for digest, ok, here in zip(digests, finite, there.tolist(), strict=True)
     ]
-    return rows, vectors
+    return Batch(rows, vectors, None)
 
 
 def _table(numbers: pa.ChunkedArray, rows: list[Embedded]) -> pa.Table:
@@ -220,10 +221,4 @@ def _table(numbers: pa.ChunkedArray, rows: list[Embedded]) -> pa.Table:
     return pa.table([pa.array(c, f.type) for c, f in zip(columns, image_table.SCHEMA, strict=True)], image_table.SCHEMA)
 
 
-EMBED = Stage(
-    "embed",
-    ("embed.descriptor", "embed.model", "embed.precision", "embed.max_pixels", "embed.max_file_mb"),
-    units,
-    work,
-    version=3,
-)
+EMBED = Stage("embed", units, work, version=4, prepare=prepare)

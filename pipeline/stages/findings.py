@@ -10,10 +10,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pixsieve import descriptors, files
+from pixsieve import files
 from pixsieve.folder import finding_table, image_table
 from pixsieve.folder.finding_table import POTENTIAL, STRONG
-from pixsieve.folder.run import Run
+from pixsieve.folder.run_folder import Run
 from pixsieve.images import formats
 from pixsieve.images.statistics import STATISTICS
 from pixsieve.images.status import READABLE
@@ -28,7 +28,8 @@ SCORES = {"duplicate": ("better", "similarity"), "outlier": ("outliers", "score"
 
 def units(run: Run) -> list[Unit]:
     reads = (*(f"{name}.parquet" for name in TABLES), *run.manifest.files(image_table.FOLDER))
-    return [Unit("all", reads, ("findings.parquet", "images.parquet"))]
+    writes = {"findings": "findings.parquet", "images": "images.parquet"}
+    return [Unit("all", reads, writes, {"verified": run.measure.verified})]
 
 
 def work(run: Run, unit: Unit) -> Counts:
@@ -43,15 +44,15 @@ def work(run: Run, unit: Unit) -> Counts:
     listed = [
         *_of_images(rows, keys, found),
         *(_marked(tables[name]) for name in ("outliers", "mislabels")),
-        *_of_duplicates(tables["duplicates"], descriptors.verified(run.descriptor)),
+        *_of_duplicates(tables["duplicates"], unit.depends["verified"]),
     ]
     table = pa.concat_tables(listed)
-    files.write_table(run.path / unit.writes[0], table)
+    files.write_table(run.path / unit.writes["findings"], table)
     about = images.add_column(1, "key", keys)
     scores = {kind: fault.score for kind, fault in found.items()} | _scores(rows, tables)
     for name, score in scores.items():
         about = about.append_column(name, pa.array(score, pa.float64(), mask=np.isnan(score)))
-    files.write_table(run.path / unit.writes[1], about)
+    files.write_table(run.path / unit.writes["images"], about)
     kinds = {one["values"]: one["counts"] for one in pc.value_counts(table["kind"]).to_pylist()}
     return {"rows": len(images), "findings": len(table), **kinds}
 
@@ -136,4 +137,4 @@ def _scores(rows: np.ndarray, tables: dict[str, pa.Table]) -> dict[str, np.ndarr
     return found
 
 
-FINDINGS = Stage("findings", (), units, work)
+FINDINGS = Stage("findings", units, work, version=2)

@@ -8,28 +8,30 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pixsieve import files
-from pixsieve.folder import embeddings, finding_table, metadata, pair_files
+from pixsieve.folder import finding_table, pair_files
+from pixsieve.folder.cluster_table import ASSIGNMENTS
 from pixsieve.folder.neighbours import Nodes, distinct_neighbours
-from pixsieve.folder.run import Run
+from pixsieve.folder.run_folder import Run
 from pixsieve.rules.mislabels import Mislabelled, mislabelled, nearest_with
 from pixsieve.runtime.stage import Counts, Stage, Unit
 
 
 def units(run: Run) -> list[Unit]:
     reads = (
-        "labels.parquet",
+        ASSIGNMENTS,
         *run.manifest.files(),
-        *metadata.of_labels(run),
+        *run.metadata.of_labels,
         *pair_files.paths(run, pair_files.CLASSES, pair_files.NEIGHBOURS),
-        *embeddings.files_of(run.descriptor, *range(len(run.manifest.batches))),
+        *run.store.files(*range(len(run.manifest.batches))),
     )
-    return [Unit("all", reads, ("mislabels.parquet",))]
+    depends = run.config.values("outliers.neighbours") | {"labels": run.metadata.label}
+    return [Unit("all", reads, {"mislabels": "mislabels.parquet"}, depends)]
 
 
 def work(run: Run, unit: Unit) -> Counts:
-    clusters = files.read_table(run.path / "labels.parquet", ["row", "key", "cluster"])
+    clusters = files.read_table(run.path / ASSIGNMENTS, ["row", "key", "cluster"])
     rows = clusters["row"].to_numpy()
-    names = metadata.labels(run, rows)
+    names = run.metadata.labels(run.manifest, rows)
     words = pc.unique(names).drop_null().sort()
     label = pc.index_in(names, words).fill_null(-1).to_numpy().astype(np.int64)
     nodes = Nodes.of(run)
@@ -52,7 +54,7 @@ def work(run: Run, unit: Unit) -> Counts:
     )
     table = table.append_column("label", names.take(pa.array(shown)))
     table = table.append_column("suggested", suggested.take(pa.array(shown)))
-    files.write_table(run.path / unit.writes[0], table)
+    files.write_table(run.path / unit.writes["mislabels"], table)
     known = found.known[label[shown]].mean() if len(shown) else 0.0
     certain, potential = (
         int((found.level == level).sum()) for level in (finding_table.STRONG, finding_table.POTENTIAL)
@@ -70,4 +72,4 @@ def _reasons(found: Mislabelled, names: pa.ChunkedArray, suggested: pa.Array) ->
     return reasons
 
 
-MISLABELS = Stage("mislabels", ("outliers.neighbours", "source.label"), units, work)
+MISLABELS = Stage("mislabels", units, work, version=2)

@@ -1,8 +1,8 @@
 """outliers: how far each row is from its nearest neighbours, by the rule of pipeline/rules/robust.py; or those that
 DataEval 0.61.0 finds among the vectors, with its three other lists in dataeval.json.
 
-Distances are chords, sqrt(2 - 2 similarity). A row without direction (a flat image, a zero vector) is like no other: it
-is held to be as far from all as two rows can be, at 2.
+Distances are those of the run's measure. A row that cannot be compared (under cosine a flat image, a zero vector) is
+like no other: it is held to be as far from all as two rows can be.
 """
 
 from typing import Any
@@ -11,9 +11,11 @@ import numpy as np
 import pyarrow as pa
 
 from pixsieve import files
-from pixsieve.folder import embeddings, finding_table, image_table, pair_files, sample
+from pixsieve.folder import finding_table, image_table, pair_files, sample
+from pixsieve.folder.cluster_table import ASSIGNMENTS
+from pixsieve.folder.measure import Measure
 from pixsieve.folder.neighbours import Nodes, nearest_nodes
-from pixsieve.folder.run import Run
+from pixsieve.folder.run_folder import Run
 from pixsieve.rules.robust import Outlying, outlying
 from pixsieve.runtime.stage import Counts, Stage, Unit
 
@@ -23,18 +25,19 @@ BY_DATAEVAL = ("", "a potential outlier to DataEval", "an outlier to DataEval") 
 
 def units(run: Run) -> list[Unit]:
     reads = (
-        "labels.parquet",
+        ASSIGNMENTS,
         *run.manifest.files(image_table.FOLDER),
         *pair_files.paths(run, pair_files.CLASSES, pair_files.NEIGHBOURS),
-        *embeddings.files_of(run.descriptor, *range(len(run.manifest.batches))),
+        *run.store.files(*range(len(run.manifest.batches))),
     )
-    lists = (LISTS,) if run.config.outliers.rule == "dataeval" else ()
-    return [Unit("all", reads, ("outliers.parquet", *lists))]
+    lists = {"lists": LISTS} if run.config.outliers.rule == "dataeval" else {}
+    depends = run.config.values("outliers.neighbours", "outliers.rule", "outliers.sensitivity")
+    return [Unit("all", reads, {"outliers": "outliers.parquet", **lists}, depends)]
 
 
 def work(run: Run, unit: Unit) -> Counts:
-    labels, settings = files.read_table(run.path / "labels.parquet"), run.config.outliers
-    rows, cluster, keys = labels["row"].to_numpy(), labels["cluster"].to_numpy(), labels["key"]
+    assigned, settings = files.read_table(run.path / ASSIGNMENTS), run.config.outliers
+    rows, cluster, keys = assigned["row"].to_numpy(), assigned["cluster"].to_numpy(), assigned["key"]
     status = image_table.living(run, ["status"])["status"]
     readable = image_table.readable(status)
 
@@ -46,14 +49,14 @@ def work(run: Run, unit: Unit) -> Counts:
         score[readable] = level[readable] / finding_table.STRONG
         words = iter([BY_DATAEVAL[found] for found in level[readable]])
     else:
-        distance, near = _neighbours(index, similarity, nodes, rows[readable])
+        distance, near = _neighbours(run.measure, index, similarity, nodes, rows[readable])
         found = outlying(distance, near, cluster[readable], settings.sensitivity)
         score[readable], level[readable] = found.score, found.level
         words = iter(_reasons(distance, found))
     reason = [next(words) if ok else said for ok, said in zip(readable.tolist(), status.to_pylist(), strict=True)]
     nearest = _nearest(index, similarity, nodes, rows)
     table = finding_table.table(rows, keys, "outlier", score, level, reason, nearest)
-    files.write_table(run.path / unit.writes[0], table)
+    files.write_table(run.path / unit.writes["outliers"], table)
     return {"rows": len(rows), "outliers": int((level == 2).sum()), "potential": int((level == 1).sum())}
 
 
@@ -68,7 +71,9 @@ def _by_dataeval(run: Run, rows: np.ndarray, keys: pa.ChunkedArray, rank: np.nda
     order = np.argsort(rank[rows])
     found, named = Lists([], [], [], []), keys.take(pa.array(order)).to_pylist()
     if len(rows) > 1:
-        vectors = sample.read(run, rows[order]).astype(np.float64) + 0.0  # without negative zeros
+        vectors = (
+            run.measure.coordinates(sample.read(run, rows[order])).astype(np.float64) + 0.0
+        )  # without negative zeros
         found = lists(run.backend.to_device(vectors))
     groups = ("duplicates", "near_duplicates")
     said: dict[str, Any] = {
@@ -83,7 +88,7 @@ def _by_dataeval(run: Run, rows: np.ndarray, keys: pa.ChunkedArray, rank: np.nda
 
 
 def _neighbours(
-    index: np.ndarray, similarity: np.ndarray, nodes: Nodes, rows: np.ndarray
+    measure: Measure, index: np.ndarray, similarity: np.ndarray, nodes: Nodes, rows: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """(n,) distance of each of the rows to its k-th nearest other, to the last where there are fewer, and (n, k) the
     places of its neighbours in `rows`; -1 for none. Copies are rows like others: those of a row itself come first."""
@@ -92,16 +97,16 @@ def _neighbours(
     place[rows] = np.arange(len(rows))
     others = np.where(index[own] >= 0, nodes.weight[index[own]], 0)
     upto = np.cumsum(np.column_stack([nodes.weight[own] - 1, others]), axis=1)  # rows up to each node, copies first
-    chords = np.column_stack([np.zeros(len(own)), np.sqrt(np.maximum(2 - 2 * similarity[own], 0))])
+    apart = np.column_stack([np.zeros(len(own)), measure.distance(1 - similarity[own])])
     firsts = np.column_stack([nodes.first[own], nodes.first[index[own]]])
     distance, near = np.zeros(len(place)), np.full((len(place), k), -1)
     for slot in range(k):
         column = (upto <= slot).sum(axis=1)
         there = np.flatnonzero(column <= k)
         column = column[there]
-        distance[own[there]], near[own[there], slot] = chords[there, column], place[firsts[there, column]]
+        distance[own[there]], near[own[there], slot] = apart[there, column], place[firsts[there, column]]
     at = nodes.node[rows]
-    lost = 2.0 if len(rows) > 1 else 0.0
+    lost = measure.farthest if len(rows) > 1 else 0.0
     return np.where(at >= 0, distance[at], lost), np.where(at[:, None] >= 0, near[at], -1)
 
 
@@ -123,4 +128,4 @@ def _reasons(distance: np.ndarray, found: Outlying) -> list[str]:
     ]
 
 
-OUTLIERS = Stage("outliers", ("outliers.neighbours", "outliers.rule", "outliers.sensitivity"), units, work, version=2)
+OUTLIERS = Stage("outliers", units, work, version=3)

@@ -12,6 +12,8 @@ where they are read, which is exact as long as the row's node was no core in thi
 edge of it is written down. Otherwise the unit runs again (`accepts` below; `sensitive` in links.npz).
 """
 
+from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 from typing import NamedTuple
 from zipfile import BadZipFile
@@ -20,32 +22,35 @@ import numpy as np
 import pyarrow as pa
 
 from pixsieve import files, kernels
-from pixsieve.descriptors import near_similarity
-from pixsieve.folder import choice, pair_files
-from pixsieve.folder.pair_settings import links_at, listed
-from pixsieve.folder.run import Run
+from pixsieve.folder import choice, pair_files, pair_settings
+from pixsieve.folder.pair_files import CLASSES, LINKS, NEAR, NEIGHBOURS
+from pixsieve.folder.run_folder import Run
 from pixsieve.runtime.receipts import Receipts, served_from
 from pixsieve.runtime.stage import Counts, Stage, Unit
 
 
 def units(run: Run) -> list[Unit]:
-    manifest = run.manifest
-    dead, receipts = manifest.dead(), Receipts(run.path, "pairs")
+    manifest, receipts = run.manifest, Receipts(run.path, "pairs")
+    asked = {"links": list(pair_settings.links(run)), "listed": pair_settings.listed(run)}
+    asked |= run.config.values("duplicates.max_pairs")
     found = []
-    for name, a, b in pair_files.pairs(run):
-        batches = manifest.blocks[a] if a == b else manifest.blocks[a] + manifest.blocks[b]
-        own = [pair_files.NEAR, pair_files.LINKS, pair_files.NEIGHBOURS, *([pair_files.CLASSES] if a == b else [])]
-        here = dead[np.isin(dead // manifest.batch_rows, batches)]
-        salts = _salts(
-            run, here, served_from(receipts, name), _Before.of(run.path / pair_files.LINKS.format(name), here)
+    for pair in pair_files.pairs(manifest):
+        own = {"near": NEAR, "links": LINKS, "neighbours": NEIGHBOURS} | (
+            {"classes": CLASSES} if pair.a == pair.b else {}
         )
+        here = manifest.dead_in(pair.batches)
+        before = _Before.of(run.path / LINKS.format(pair.name), here)
+        depends = [
+            asked | {"near": near, "left_out": files.digest_of(rows.tolist())}
+            for near, rows in _serving(run.near, here, served_from(receipts, pair.name), before)
+        ]
         found.append(
             Unit(
-                name,
-                pair_files.stored(run, batches) + (choice.reads(run) if run.config.matching == "exact" else ()),
-                tuple(kind.format(name) for kind in own),
-                salt=salts[0],
-                accepts=tuple(salts[1:]),
+                pair.name,
+                pair_files.stored(run, pair.batches) + (choice.reads(run) if run.config.matching == "exact" else ()),
+                {what: path.format(pair.name) for what, path in own.items()},
+                depends[0],
+                tuple(depends[1:]),
             )
         )
     return found
@@ -68,48 +73,39 @@ class _Before(NamedTuple):
             return None
 
 
-def _salts(run: Run, dead: np.ndarray, near_at: float, before: _Before | None) -> list[str]:
-    """The salt of now, and of an existing result that serves as well: one that has the near pairs to a lower
-    similarity, or that left out fewer rows if what has died since does it no harm: it was no core nor next to one, and
-    took no place from a pair that is not written down."""
-    near, left_out, whole = [near_similarity(run.config, run.descriptor)], [dead], not np.isnan(near_at)
-    near += [near_at] * (near_at < near[0])
+def _serving(
+    near: float, dead: np.ndarray, near_at: float, before: _Before | None
+) -> Iterator[tuple[float, np.ndarray]]:
+    """The threshold and the rows left out of now, and those of an existing result that serves as well: one that has the
+    near pairs to a lower similarity, or that left out fewer rows if what has died since does it no harm: it was no core
+    nor next to one, and took no place from a pair that is not written down."""
+    left_out = [dead]
+    whole = before is not None and not np.isnan(near_at)
     if before is not None and whole and not np.isin(before.sensitive, np.setdiff1d(dead, before.left_out)).any():
         left_out.append(before.left_out)
-    asked = [*links_at(run), listed(run)]
-    return [f"{at} {asked} {files.digest_of(rows.tolist())}" for at in near for rows in left_out]
+    return product([near, *([near_at] if near_at < near else [])], left_out)
 
 
 def work(run: Run, unit: Unit) -> Counts:
-    a, b = pair_files.numbers(unit.name)
-    manifest, settings = run.manifest, run.config
-    batches = manifest.blocks[a] + (() if a == b else manifest.blocks[b])
-    dead = manifest.dead()
-    left_out = dead[np.isin(dead // manifest.batch_rows, batches)]
-    sides = [pair_files.nodes_of(run, block, left_out) for block in ([a] if a == b else [a, b])]
-    rows, weights = (np.concatenate([side[part] for side in sides]) for part in (1, 2))
-    threshold, min_samples = links_at(run)
-    near = near_similarity(settings, run.descriptor)
-    joined = run.backend.join(
-        sides[0][0],
-        None if a == b else sides[1][0],
-        kernels.Questions(
-            cluster=threshold,
-            min_samples=min_samples,
-            near=near,
-            near_limit=settings.duplicates.max_pairs,
-            k=listed(run),
-        ),
-        weights=weights,
+    pair, asked = pair_files.named(run.manifest, unit.name), unit.depends
+    left_out = run.manifest.dead_in(pair.batches)
+    sides = [pair_files.nodes_of(run, block, left_out) for block in pair.blocks]
+    rows, members, node_of = (
+        np.concatenate([getattr(side, part) for side in sides]) for part in ("rows", "members", "node_of")
     )
-    members, node_of = (np.concatenate([side[part] for side in sides]) for part in (3, 4))
-    out = [run.path / path for path in unit.writes]
+    links, limit = pair_settings.Links(*asked["links"]), run.config.duplicates.max_pairs
+    joined = run.backend.join(
+        sides[0].vectors,
+        None if len(sides) == 1 else sides[1].vectors,
+        kernels.Questions(run.measure.metric, *links, near=asked["near"], near_limit=limit, k=asked["listed"]),
+        weights=np.concatenate([side.weights for side in sides]),
+    )
+    out = {what: run.path / path for what, path in unit.writes.items()}
     i, j, similarity = joined.near
-    truncated = joined.near_total > settings.duplicates.max_pairs
-    files.write_table(out[0], pa.table({"i": rows[i], "j": rows[j], "similarity": similarity}))
+    files.write_table(out["near"], pa.table({"i": rows[i], "j": rows[j], "similarity": similarity}))
     i, j, similarity = joined.edges
     files.write_arrays(
-        out[1],
+        out["links"],
         nodes=rows,
         counts=joined.counts,
         forest=rows[joined.forest],
@@ -118,15 +114,16 @@ def work(run: Run, unit: Unit) -> Counts:
         left_out=left_out,
         sensitive=members[np.isin(node_of, rows[_next_to_core(joined)])],
     )
-    files.write_arrays(out[2], nodes=rows, index=joined.neighbours.astype(np.int32), similarity=joined.similarity)
-    if a == b:
-        files.write_arrays(out[3], rows=members, nodes=node_of)
+    nearest = {"index": joined.neighbours.astype(np.int32), "similarity": joined.similarity}
+    files.write_arrays(out["neighbours"], nodes=rows, **nearest)
+    if "classes" in out:
+        files.write_arrays(out["classes"], rows=members, nodes=node_of)
     return {
         "nodes": len(rows),
         "near": len(joined.near.i),
         "near_dropped": joined.near_total - len(joined.near.i),
-        "near_at": near,
-        "truncated": int(truncated),
+        "near_at": asked["near"],
+        "truncated": int(joined.near_total > limit),
         "edges": len(i),
         "forest": len(joined.forest),
     }
@@ -140,4 +137,4 @@ def _next_to_core(joined: kernels.Joined) -> np.ndarray:
     return near
 
 
-PAIRS = Stage("pairs", ("duplicates.max_pairs",), units, work, version=4)
+PAIRS = Stage("pairs", units, work, version=5)

@@ -9,10 +9,10 @@ the best of the other edges of the lists between the components that these make.
 import numpy as np
 
 from pixsieve import files, kernels
-from pixsieve.folder import choice, embeddings, pair_files
+from pixsieve.folder import choice, pair_files
 from pixsieve.folder.neighbours import Nodes, nearest_nodes
 from pixsieve.folder.pair_settings import listed
-from pixsieve.folder.run import Run
+from pixsieve.folder.run_folder import Run
 from pixsieve.runtime.stage import Counts, Stage, Unit
 
 
@@ -20,32 +20,31 @@ def wanted(run: Run) -> bool:
     return run.config.matching == "exact" and choice.chosen(run).method == "hdbscan"
 
 
-def reach_units(run: Run) -> list[Unit]:
+def units(run: Run) -> list[Unit]:
     if not wanted(run):
         return []
-    manifest, settings = run.manifest, choice.chosen(run)
     reads = (
-        *manifest.files(),
+        *run.manifest.files(),
         *pair_files.paths(run, pair_files.CLASSES, pair_files.NEIGHBOURS),
-        *embeddings.files_of(run.descriptor, *range(len(manifest.batches))),
+        *run.store.files(*range(len(run.manifest.batches))),
     )
-    return [Unit("all", reads, (pair_files.REACH,), salt=str(settings.min_samples))]
+    depends = {"min_samples": choice.chosen(run).min_samples, "listed": listed(run)}
+    return [Unit("all", reads, {"reach": pair_files.REACH}, depends)]
 
 
-def reach_work(run: Run, unit: Unit) -> Counts:
-    settings, k = choice.chosen(run), listed(run)
-    nodes = Nodes.of(run)
+def work(run: Run, unit: Unit) -> Counts:
+    min_samples, nodes = unit.depends["min_samples"], Nodes.of(run)
     own = nodes.rows
-    if nodes.weight.sum() < settings.min_samples:  # no row has a core distance
+    if nodes.weight.sum() < min_samples:  # no row has a core distance
         own = own[:0]
-    index, similarity = (part[own] for part in nearest_nodes(run, nodes, k))
+    index, similarity = (part[own] for part in nearest_nodes(run, nodes, unit.depends["listed"]))
     index = np.where(index >= 0, np.searchsorted(own, index), -1)
     length = 1 - similarity
-    core = kernels.core_lengths(index, length, nodes.weight[own], settings.min_samples)
+    core = kernels.core_lengths(index, length, nodes.weight[own], min_samples)
     beyond = np.where(index[:, -1] >= 0, length[:, -1], np.inf)
     (edges, lengths), (between, apart), component = kernels.proved_edges(index, length, beyond, core)
     files.write_arrays(
-        run.path / pair_files.REACH,
+        run.path / unit.writes["reach"],
         nodes=own,
         core=core,
         component=component,
@@ -57,4 +56,4 @@ def reach_work(run: Run, unit: Unit) -> Counts:
     return {"nodes": len(own), "proved": len(edges)}
 
 
-REACH = Stage("reach", (), reach_units, reach_work)
+REACH = Stage("reach", units, work, version=2)

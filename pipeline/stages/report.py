@@ -1,34 +1,43 @@
 """report: what was found, for people (report/index.html, one file that needs no network) and programs (report.json)."""
 
 from pixsieve import files
-from pixsieve.descriptors import near_similarity
 from pixsieve.folder import choice
-from pixsieve.folder.run import Run
-from pixsieve.report.numbers import summary, truncated
+from pixsieve.folder.run_folder import Run
+from pixsieve.report.numbers import summary
 from pixsieve.report.page import page
+from pixsieve.runtime.receipts import Receipts
 from pixsieve.runtime.stage import Counts, Stage, Unit
 
-TABLES = ("labels", "clusters", "duplicates", "outliers", "mislabels", "findings", "images")
+TABLES = ("assignments", "clusters", "duplicates", "outliers", "mislabels", "findings", "images")
 SHOWN = ["cluster", "size", "medoid", "persistence", "labels"]
 
 
 def units(run: Run) -> list[Unit]:
     tables = tuple(f"{name}.parquet" for name in TABLES)
     searched = (choice.SCORES,) if choice.reads(run) else ()
-    inputs = (*tables, "match.json", *searched, *run.manifest.files())
-    salt = f"{near_similarity(run.config, run.descriptor)} {truncated(run)}"
-    return [Unit("all", inputs, ("report/report.json", "report/index.html"), salt=salt)]
+    reads = (*tables, "match.json", *searched, *run.manifest.files())
+    depends = run.config.values("source.path", "embed.max_pixels")
+    depends |= {"descriptor": run.measure.name, "near": run.near, "truncated": _truncated(run)}
+    return [Unit("all", reads, {"numbers": "report/report.json", "page": "report/index.html"}, depends)]
+
+
+def _truncated(run: Run) -> int:
+    """Pair units that passed duplicates.max_pairs and so kept only the best pairs of each row."""
+    receipts = [receipt for stage in ("pairs", "verify") for receipt in Receipts(run.path, stage).by_unit.values()]
+    return len({receipt.unit for receipt in receipts if receipt.counts["truncated"]})
 
 
 def work(run: Run, unit: Unit) -> Counts:
     tables = {
         name: files.read_table(run.path / f"{name}.parquet", SHOWN if name == "clusters" else None) for name in TABLES
     }
-    found = summary(run, tables)
-    files.write_json(run.path / unit.writes[0], found)
+    matched = files.read_json(run.path / "match.json")
+    searched = files.read_json(run.path / choice.SCORES) if choice.SCORES in unit.reads else None
+    found = summary(run, tables, unit.depends, matched, searched)
+    files.write_json(run.path / unit.writes["numbers"], found)
     html = page(run, tables, found)
-    files.write(run.path / unit.writes[1], html.encode("utf-8", "backslashreplace"))
+    files.write(run.path / unit.writes["page"], html.encode("utf-8", "backslashreplace"))
     return {"rows": found["rows"]["live"]}
 
 
-REPORT = Stage("report", ("source.path",), units, work, version=3)
+REPORT = Stage("report", units, work, version=4)

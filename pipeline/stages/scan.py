@@ -1,43 +1,90 @@
 """scan: what is in the source now, against what the run knows.
 
-Unchanged rows keep their numbers. New and changed ones are appended in new batches and blocks, sorted by key; missing
-and changed ones are written down as removed. Everything is committed by one file, manifest/blocks.json.
+Unchanged rows keep their numbers. New and changed ones are appended in new batches and blocks, in the order of the
+listing; missing and changed ones are written down as removed. One file commits everything, manifest/blocks.json.
 """
+
+import time
+from collections import Counter
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
-from pixsieve import files
+from pixsieve import descriptors, files
+from pixsieve.backend import Backend
+from pixsieve.config.sections import Config
 from pixsieve.errors import ConfigError
+from pixsieve.folder import run_folder
 from pixsieve.folder.manifest import Manifest
-from pixsieve.folder.run import Run
-from pixsieve.runtime.stage import Counts
-from pixsieve.sources import source
-from pixsieve.sources.metadata import scanned
+from pixsieve.folder.measure import VECTORS, Measure
+from pixsieve.folder.metadata import Metadata
+from pixsieve.folder.run_folder import Run
+from pixsieve.runtime.summary import StageSummary
+from pixsieve.sources import metadata, source, vectors
+
+GIVEN_NEAR = 0.95  # near duplicates among given vectors: a cautious convention, not a test
 
 
-def scan(run: Run) -> Counts:
-    known = Manifest.load(run.path) or Manifest(run.path, run.config.run.batch_rows, (), (), ())
-    if known.batch_rows != run.config.run.batch_rows:
+class Scanned(NamedTuple):
+    run: Run
+    summary: StageSummary
+
+
+def scan(path: Path, config: Config, backend: Backend, threads: int) -> Scanned:
+    """Brings the run folder `path` up to date with the source. ConfigError for a configuration that does not fit the
+    run or the source; then nothing is changed that a result follows from."""
+    started = time.perf_counter()
+    known = Manifest.load(path) or Manifest(path, config.run.batch_rows, (), (), ())
+    if known.batch_rows != config.run.batch_rows:
         raise ConfigError(
-            f"run.batch_rows is {run.config.run.batch_rows}, but {run.path} was begun with {known.batch_rows};"
+            f"run.batch_rows is {config.run.batch_rows}, but {path} was begun with {known.batch_rows};"
             " set it back or start a new run folder"
         )
-    found = scanned(run, source.listing(run.config.source, run.path))
+    found = metadata.scanned(path, config, source.listing(config.source, path))
     if not len(found) and known.live().any():
         raise ConfigError(
-            f"{run.config.source.path} holds no image, but the run has {int(known.live().sum())}: is it mounted?"
+            f"{config.source.path} holds no image, but the run has {int(known.live().sum())}: is it mounted?"
             " If all are gone on purpose, start a new run folder"
         )
+    measure = _measure(path, config, backend)
+    manifest, counts = _compared(path, known, found, config.run.block_rows or backend.block_rows)
+    # Only now: a configuration that does not fit the run must not take the place of the one that made it.
+    files.write(path / run_folder.CONFIG, config.dump().encode())
+    run = Run(path, config, backend, threads, manifest, measure, Metadata.load(path, config.source))
+    summary = StageSummary("scan", 1, int(bool(counts["new"] or counts["removed"])), counts=Counter(counts))
+    summary.seconds, summary.done = time.perf_counter() - started, counts["rows"]
+    return Scanned(run, summary)
+
+
+def _measure(path: Path, config: Config, backend: Backend) -> Measure:
+    """Written into the run folder; taken from there if it was made of the same, as it may take a network to know."""
+    if source.kind(config.source) == "vectors":
+        width = vectors.mapped(Path(config.source.path), path).shape[1]
+        found, made_of = Measure(VECTORS, "cosine", "float16", width, GIVEN_NEAR), [VECTORS, width]
+    else:
+        descriptor = descriptors.of_images(config.embed)
+        made_of = [config.embed.descriptor, config.embed.model, descriptor.made_of(config.embed)]
+        found = Measure.kept(path, made_of) or descriptor.measure(config.embed, backend)
+    if config.duplicates.symmetries and not found.symmetries:
+        raise ConfigError(f"duplicates.symmetries: the rows of {found.name} cannot be turned; set it to false")
+    found.save(path, made_of)
+    return found
+
+
+def _compared(path: Path, known: Manifest, found: pa.Table, block_rows: int) -> tuple[Manifest, dict[str, int]]:
+    """The manifest of now, and how many rows there are, are new and are removed."""
     table = known.living(["key", "bytes", "stamp"])
     old = dict(zip(table["key"].to_pylist(), _state(table, "row"), strict=True))
     new = np.array([old.get(key, (None,))[1:] != state for key, *state in _rows(found)], bool)
     kept = set(found["key"].filter(pa.array(~new)).to_pylist())
     dead = np.array(sorted(state[0] for key, state in old.items() if key not in kept), np.int64)
     added = found.filter(pa.array(new))
+    manifest = known
     if len(added) or len(dead) or not known.batches:
-        _commit(run, known, added, dead)
-    return {"rows": len(found), "new": len(added), "removed": len(dead)}
+        manifest = _committed(path, known, added, dead, block_rows)
+    return manifest, {"rows": len(found), "new": len(added), "removed": len(dead)}
 
 
 def _rows(found: pa.Table) -> list[tuple[str, int, str]]:
@@ -48,26 +95,28 @@ def _state(table: pa.Table, first: str) -> list[list[object]]:
     return [list(row) for row in zip(*(table[name].to_pylist() for name in (first, "bytes", "stamp")), strict=True)]
 
 
-def _commit(run: Run, known: Manifest, added: pa.Table, dead: np.ndarray) -> None:
+def _committed(path: Path, known: Manifest, added: pa.Table, dead: np.ndarray, block_rows: int) -> Manifest:
     size, start = known.batch_rows, len(known.batches)
     batches = list(known.batches)
     for at in range(0, len(added), size):
         part = added.slice(at, size)
         number = len(batches)
-        path = run.path / f"manifest/{number:05}.parquet"
+        place = path / f"manifest/{number:05}.parquet"
         rows = pa.array(np.arange(len(part)) + number * size)
-        files.write_table(path, part.add_column(0, "row", rows).combine_chunks())
-        batches.append((len(part), files.digest(path)))
+        files.write_table(place, part.add_column(0, "row", rows).combine_chunks())
+        batches.append((len(part), files.digest(place)))
     removed = list(known.removed)
     if len(dead):
-        path = run.path / f"removed/{len(removed):05}.parquet"
-        files.write_table(path, pa.table({"row": dead}))
-        removed.append((len(dead), files.digest(path)))
-    per_block = max(1, (run.config.run.block_rows or run.backend.block_rows) // size)
+        place = path / f"removed/{len(removed):05}.parquet"
+        files.write_table(place, pa.table({"row": dead}))
+        removed.append((len(dead), files.digest(place)))
+    per_block = max(1, block_rows // size)
     new = range(start, len(batches))
     blocks = [tuple(new[at : at + per_block]) for at in range(0, len(new), per_block)]
-    manifest = Manifest(run.path, size, tuple(batches), known.blocks + tuple(blocks), tuple(removed))
+    gone = np.sort(np.concatenate([known.dead, dead]))
+    manifest = Manifest(path, size, tuple(batches), known.blocks + tuple(blocks), tuple(removed), gone)
     manifest.save()
-    for path in (run.path / "manifest").glob("*.parquet"):  # left by a scan that was cut off before it committed
-        if int(path.stem) >= len(batches):
-            path.unlink()
+    for place in (path / "manifest").glob("*.parquet"):  # left by a scan that was cut off before it committed
+        if int(place.stem) >= len(batches):
+            place.unlink()
+    return manifest

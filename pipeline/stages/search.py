@@ -11,8 +11,8 @@ from typing import Any
 from pixsieve import files
 from pixsieve.clusterers import scores
 from pixsieve.config.sections import Cluster
-from pixsieve.folder import choice, embeddings, sample
-from pixsieve.folder.run import Run
+from pixsieve.folder import choice, sample
+from pixsieve.folder.run_folder import Run
 from pixsieve.runtime.stage import Counts, Stage, Unit
 
 log = logging.getLogger("pixsieve")
@@ -22,28 +22,30 @@ def units(run: Run) -> list[Unit]:
     if not choice.wanted(run):
         return []
     batches = choice.batches_of(run)
-    stored = embeddings.files_of(run.descriptor, *range(batches))
     keys = (f"manifest/{name}.parquet" for name in run.manifest.batch_names()[:batches])
-    return [Unit("run", (*keys, *stored), (choice.SCORES, choice.CHOICE), salt=f"{choice.asked(run)} {batches}")]
+    reads = (*keys, *run.store.files(*range(batches)))
+    depends = choice.asked(run) | {"batches": batches}
+    return [Unit("run", reads, {"scores": choice.SCORES, "choice": choice.CHOICE}, depends)]
 
 
 def work(run: Run, unit: Unit) -> Counts:
-    settings, batches = run.config.cluster, choice.batches_of(run)
+    settings, seed, batches = run.config.cluster, run.config.run.seed, unit.depends["batches"]
     assert settings.search is not None
-    drawn = sample.draw(run, settings.search.rows, batches)
-    result = searched(run, settings, drawn)
-    files.write_json(run.path / choice.SCORES, result | {"asked": choice.asked(run), "batches": batches})
-    files.write_json(run.path / choice.CHOICE, result["candidates"][result["chosen"]]["parameters"])
+    drawn = sample.draw(run, settings.search.rows, seed, batches)
+    result = searched(run, settings, drawn, seed)
+    about = {"asked": files.digest_of(choice.asked(run)), "batches": batches}
+    files.write_json(run.path / unit.writes["scores"], result | about)
+    files.write_json(run.path / unit.writes["choice"], result["candidates"][result["chosen"]]["parameters"])
     return {"candidates": len(result["candidates"])}
 
 
-def searched(run: Run, settings: Cluster, drawn: sample.Sample) -> dict[str, Any]:
+def searched(run: Run, settings: Cluster, drawn: sample.Sample, seed: int) -> dict[str, Any]:
     """What the file of a choice holds."""
-    records = scores.tried(run, settings, drawn)
+    records = scores.tried(settings, drawn, seed, run.measure, run.backend)
     best = scores.choose(records)
     if records[best]["score"] is None:
         log.warning("search: no candidate gives two clusters or more of %d rows; the first is used", len(drawn.rows))
     return {"rows": len(drawn.rows), "of": drawn.of, "chosen": best, "candidates": records}
 
 
-SEARCH = Stage("search", (), units, work)
+SEARCH = Stage("search", units, work)

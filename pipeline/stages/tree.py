@@ -10,43 +10,43 @@ import numpy as np
 
 from pixsieve import files, kernels
 from pixsieve.folder import pair_files
-from pixsieve.folder.run import Run
+from pixsieve.folder.run_folder import Run
 from pixsieve.runtime.stage import Counts, Stage, Unit
-from pixsieve.stages.reach import wanted
+from pixsieve.stages import reach
 
 
-def tree_units(run: Run) -> list[Unit]:
-    if not wanted(run):
+def units(run: Run) -> list[Unit]:
+    if not reach.wanted(run):
         return []
-    groups = run.manifest.blocks
     return [
         Unit(
-            name,
-            (pair_files.REACH, *pair_files.stored(run, sorted({*groups[a], *groups[b]}))),
-            (pair_files.TREE.format(name),),
+            pair.name,
+            (pair_files.REACH, *pair_files.stored(run, sorted({*pair.batches}))),
+            {"tree": pair_files.TREE.format(pair.name)},
+            {"left_out": files.digest_of(run.manifest.dead_in(pair.batches).tolist())},
         )
-        for name, a, b in pair_files.pairs(run)
+        for pair in pair_files.pairs(run.manifest)
     ]
 
 
-def tree_work(run: Run, unit: Unit) -> Counts:
-    a, b = pair_files.numbers(unit.name)
-    reach = files.read_arrays(run.path / pair_files.REACH)
-    dead = run.manifest.dead() if len(reach["nodes"]) else np.arange(run.manifest.numbers)
-    sides = [pair_files.nodes_of(run, block, dead) for block in ([a] if a == b else [a, b])]
-    rows = np.concatenate([side[1] for side in sides])
-    at = np.searchsorted(reach["nodes"], rows)
+def work(run: Run, unit: Unit) -> Counts:
+    pair, proved = pair_files.named(run.manifest, unit.name), files.read_arrays(run.path / pair_files.REACH)
+    # Without core distances there is no tree.
+    left_out = run.manifest.dead if len(proved["nodes"]) else np.arange(run.manifest.numbers)
+    sides = [pair_files.nodes_of(run, block, left_out) for block in pair.blocks]
+    rows = np.concatenate([side.rows for side in sides])
+    at = np.searchsorted(proved["nodes"], rows)
     edges, lengths = kernels.spanning_tree(
-        run.backend.to_device(sides[0][0]),
-        None if a == b else run.backend.to_device(sides[1][0]),
-        metric="cosine",
-        core=reach["core"][at],
-        component=reach["component"][at],
-        known=(reach["component"][np.searchsorted(reach["nodes"], reach["between"])], reach["apart"]),
+        run.backend.to_device(sides[0].vectors),
+        None if len(sides) == 1 else run.backend.to_device(sides[1].vectors),
+        metric=run.measure.metric,
+        core=proved["core"][at],
+        component=proved["component"][at],
+        known=(proved["component"][np.searchsorted(proved["nodes"], proved["between"])], proved["apart"]),
     )
     edges = rows[run.backend.to_host(edges)]
-    files.write_arrays(run.path / unit.writes[0], edges=edges, lengths=run.backend.to_host(lengths))
+    files.write_arrays(run.path / unit.writes["tree"], edges=edges, lengths=run.backend.to_host(lengths))
     return {"nodes": len(rows), "edges": len(edges)}
 
 
-TREE = Stage("tree", (), tree_units, tree_work)
+TREE = Stage("tree", units, work, version=2)

@@ -9,19 +9,20 @@ of their structure, and the symmetry that turns j into what looks like i.
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from pixsieve import descriptors, files, kernels
-from pixsieve.descriptors.dct import turned_vectors
 from pixsieve.descriptors.structure import AGREE, agreement, see
 from pixsieve.folder import pair_files, sample
 from pixsieve.folder.neighbours import ROUNDING
-from pixsieve.folder.run import Run
+from pixsieve.folder.pair_files import NEAR, VERIFIED
+from pixsieve.folder.run_folder import Run
 from pixsieve.folder.thumbnails import luma_files, read_luma
 from pixsieve.images.symmetries import SYMMETRIES, turned
-from pixsieve.rules.groups import Pairs, best_of_each, together
+from pixsieve.rules.groups import NearPairs, best_of_each, together
 from pixsieve.runtime.receipts import Receipts, served_from
 from pixsieve.runtime.stage import Counts, Stage, Unit
 
@@ -30,40 +31,40 @@ SLICE = 256  # pairs that a thread takes at a time
 
 
 def units(run: Run) -> list[Unit]:
-    if not descriptors.verified(run.descriptor):
+    if not run.measure.verified:
         return []
-    groups, receipts, found = run.manifest.blocks, Receipts(run.path, "verify"), []
-    for name, a, b in pair_files.pairs(run):
-        batches = tuple(sorted({*groups[a], *groups[b]}))
-        path = pair_files.VERIFIED.format(name)
-        reads = (pair_files.NEAR.format(name), *luma_files(*batches), *pair_files.stored(run, batches))
-        salt, accepts = "", list[str]()
-        if run.config.duplicates.symmetries:
-            near, before = descriptors.near_similarity(run.config, run.descriptor), served_from(receipts, name)
-            limits = f"{run.config.duplicates.max_pairs} {run.config.outliers.neighbours}"
-            salt, accepts = f"{near} {limits}", [f"{before} {limits}"] if before < near else []
-        found.append(Unit(name, reads, (path,), salt, tuple(accepts)))
+    receipts, found, asked = Receipts(run.path, "verify"), [], dict[str, Any]()
+    if run.config.duplicates.symmetries:
+        asked = run.config.values("duplicates.symmetries", "duplicates.max_pairs", "outliers.neighbours")
+    for pair in pair_files.pairs(run.manifest):
+        batches = tuple(sorted({*pair.batches}))
+        reads = (NEAR.format(pair.name), *luma_files(*batches), *pair_files.stored(run, batches))
+        near, before = [run.near] if asked else [], served_from(receipts, pair.name)
+        near += [before] if asked and before < run.near else []
+        depends = [asked | {"near": at} for at in near] or [asked]
+        found.append(Unit(pair.name, reads, {"verified": VERIFIED.format(pair.name)}, depends[0], tuple(depends[1:])))
     return found
 
 
 def work(run: Run, unit: Unit) -> Counts:
-    near = files.read_table(run.path / pair_files.NEAR.format(unit.name))
+    near = files.read_table(run.path / NEAR.format(unit.name))
     i, j, similarity = (near[name].to_numpy() for name in ("i", "j", "similarity"))
-    candidates, truncated = Pairs(i, j, similarity, np.zeros(len(i), np.int8)), 0
+    candidates, truncated = NearPairs(i, j, similarity, np.zeros(len(i), np.int8)), 0
     looked_at, (found, agreed) = len(i), _verified(run, candidates)
-    if run.config.duplicates.symmetries:
-        candidates, truncated = _turned_pairs(run, unit.name)
+    counts: Counts = {}
+    if unit.depends.get("duplicates.symmetries"):
+        candidates, truncated = _turned_pairs(run, unit)
         candidates = _new(candidates, found)
         more, also = _verified(run, candidates)
         found, agreed = together([found, more]), np.concatenate([agreed, also])
         looked_at += len(candidates.i)
+        counts["near_at"] = unit.depends["near"]
     columns = found._asdict() | {"agreement": agreed.astype(np.float32)}
-    files.write_table(run.path / unit.writes[0], pa.table(columns))
-    near_at = descriptors.near_similarity(run.config, run.descriptor)
-    return {"looked_at": looked_at, "verified": len(agreed), "near_at": near_at, "truncated": truncated}
+    files.write_table(run.path / unit.writes["verified"], pa.table(columns))
+    return {"looked_at": looked_at, "verified": len(agreed), "truncated": truncated} | counts
 
 
-def _new(candidates: Pairs, known: Pairs) -> Pairs:
+def _new(candidates: NearPairs, known: NearPairs) -> NearPairs:
     """Of each pair of rows the most similar candidate, where it is more similar than what is known of the pair: at a
     higher threshold it may be all that is left."""
     found = best_of_each(candidates)
@@ -76,31 +77,31 @@ def _new(candidates: Pairs, known: Pairs) -> Pairs:
     return found.only((have[at] != wanted) | (known.similarity[at] < found.similarity))
 
 
-def _turned_pairs(run: Run, name: str) -> tuple[Pairs, int]:
+def _turned_pairs(run: Run, unit: Unit) -> tuple[NearPairs, int]:
     """The near pairs of a node and a turned one, of each symmetry; and how many of these had too many. Inside a block
     the node with the lesser key is as it is: the inverse symmetry finds the others."""
-    a, b = pair_files.numbers(name)
-    none, settings = np.empty(0, np.int64), run.config
-    sides = [pair_files.nodes_of(run, block, none) for block in (a, b)]
-    (x, rows), (y, others) = ((side[0], side[1]) for side in sides)
-    near, limit = descriptors.near_similarity(settings, run.descriptor), settings.duplicates.max_pairs
-    if a == b:  # both ways, and each node with itself
-        limit = 2 * limit + len(x)
-    asked, found, truncated = kernels.Questions(near=near, near_limit=limit), [], 0
+    pair, none = pair_files.named(run.manifest, unit.name), np.empty(0, np.int64)
+    own, other = (pair_files.nodes_of(run, block, none) for block in (pair.a, pair.b))
+    turn = descriptors.BUILT_IN[run.measure.name].turned
+    assert turn is not None
+    near, k, limit = unit.depends["near"], run.config.outliers.neighbours, run.config.duplicates.max_pairs
+    if pair.a == pair.b:  # both ways, and each node with itself
+        limit = 2 * limit + len(own.rows)
+    asked, found, truncated = kernels.Questions(run.measure.metric, near=near, near_limit=limit), [], 0
     for symmetry in range(1, len(SYMMETRIES)):
-        there = turned_vectors(y, symmetry)
-        joined = run.backend.join(x, there, asked)
+        there = turn(other.vectors, symmetry)
+        joined = run.backend.join(own.vectors, there, asked)
         if joined.near_total > limit:  # once more, for the best of each
-            joined = run.backend.join(x, there, asked._replace(k=settings.outliers.neighbours))
+            joined = run.backend.join(own.vectors, there, asked._replace(k=k))
             truncated += 1
         i, j, similarity = joined.near
-        j = j - len(x)
-        pairs = Pairs(rows[i], others[j], similarity, np.full(len(i), symmetry, np.int8))
-        found.append(pairs.only(i < j) if a == b else pairs)
+        j = j - len(own.rows)
+        pairs = NearPairs(own.rows[i], other.rows[j], similarity, np.full(len(i), symmetry, np.int8))
+        found.append(pairs.only(i < j) if pair.a == pair.b else pairs)
     return together(found), truncated
 
 
-def _verified(run: Run, pairs: Pairs) -> tuple[Pairs, np.ndarray]:
+def _verified(run: Run, pairs: NearPairs) -> tuple[NearPairs, np.ndarray]:
     """Those whose images agree, and how much. Equal vectors need not: inside a block they are one node."""
     agreed = np.ones(len(pairs.i))
     look = ~_equal(run, pairs)
@@ -108,7 +109,7 @@ def _verified(run: Run, pairs: Pairs) -> tuple[Pairs, np.ndarray]:
     return pairs.only(agreed >= AGREE), agreed[agreed >= AGREE]
 
 
-def _equal(run: Run, pairs: Pairs) -> np.ndarray:
+def _equal(run: Run, pairs: NearPairs) -> np.ndarray:
     """(n,) booleans: pairs of equal vectors, as they are."""
     found = (pairs.symmetry == 0) & (pairs.similarity > 1 - ROUNDING)
     near = np.flatnonzero(found)
@@ -117,13 +118,12 @@ def _equal(run: Run, pairs: Pairs) -> np.ndarray:
     return found
 
 
-def _agreements(run: Run, pairs: Pairs) -> Iterator[np.ndarray]:
-    size = run.manifest.batch_rows
+def _agreements(run: Run, pairs: NearPairs) -> Iterator[np.ndarray]:
     with ThreadPoolExecutor(run.threads) as threads:
         for at in range(0, len(pairs.i), AT_ONCE):
             part = pairs.only(slice(at, at + AT_ONCE))
             rows, place = np.unique(np.concatenate([part.i, part.j]), return_inverse=True)
-            luma = read_luma(run.path, size, rows)
+            luma = read_luma(run.path, run.manifest, rows)
             first, second = np.split(place, 2)
             spans = pairwise([*range(0, len(first), SLICE), len(first)])
             slices = ([luma, *(side[start:stop] for side in (first, second, part.symmetry))] for start, stop in spans)
@@ -140,4 +140,4 @@ def _compared(luma: np.ndarray, first: np.ndarray, second: np.ndarray, symmetry:
     return found
 
 
-VERIFY = Stage("verify", (), units, work)
+VERIFY = Stage("verify", units, work, version=2)

@@ -14,7 +14,7 @@ from scipy.sparse.csgraph import connected_components
 
 from pixsieve import kernels
 from pixsieve.config.sections import MOST_SAMPLES
-from pixsieve.kernels import Array, to_host
+from pixsieve.kernels import Array, Metric, to_host
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -35,8 +35,8 @@ class Curves:
     through: Floats  # (n, min_samples - 1) the length from which each of these is core and a neighbour of the row
 
 
-def measure(x: Array, min_samples: int) -> Curves:
-    """The curves of the rows of x (n, d), floats, none of them zero; min_samples: 1 to 256.
+def measure(x: Array, min_samples: int, metric: Metric = "cosine") -> Curves:
+    """The curves of the rows of x (n, d), which can be compared by the metric; min_samples: 1 to 256.
 
     The core distance is the length to the (min_samples - 1)-th nearest other row, and the tree is that of mutual
     reachability (Campello, Moulavi and Sander, "Density-based clustering based on hierarchical density estimates",
@@ -51,13 +51,13 @@ def measure(x: Array, min_samples: int) -> Curves:
     n, others = len(x), min_samples - 1
     near, through, core = np.empty((n, others), np.int64), np.empty((n, others)), np.zeros(n)
     if n and others:
-        near, similarity = (to_host(part) for part in kernels.neighbours(x, k=others))
+        near, similarity = (to_host(part) for part in kernels.neighbours(x, k=others, metric=metric))
         length = 1 - similarity
         core = length[:, -1]
         through = np.where(near >= 0, np.maximum(length, core[near]), np.inf)
     edges, lengths = np.empty((0, 2), np.int64), np.empty(0)
     if np.isfinite(core).all():  # otherwise there are fewer rows than min_samples, and none is
-        edges, lengths = (to_host(part) for part in kernels.spanning_tree(x, metric="cosine", core=core))
+        edges, lengths = (to_host(part) for part in kernels.spanning_tree(x, metric=metric, core=core))
     joins = np.minimum(core, through.min(axis=1, initial=np.inf))
     return Curves(min_samples, core, joins, edges, lengths, *_united(n, edges), near, through)
 

@@ -8,8 +8,8 @@ import numpy as np
 from pixsieve.clusterers.sampled import thinned
 from pixsieve.config.sections import MOST_SAMPLES
 from pixsieve.errors import ConfigError
-from pixsieve.folder import embeddings, sample
-from pixsieve.folder.run import Run
+from pixsieve.folder import sample
+from pixsieve.folder.run_folder import Run
 from pixsieve.runtime.receipts import Receipts
 from pixsieve.tune import curves as at
 from pixsieve.tune.curves import Curves, Floats
@@ -68,15 +68,15 @@ def tune(run: Run, *, min_samples: int | None = None, rows: int = 20_000) -> Tun
     if rows < 1:
         raise ConfigError(f"--rows is {rows}; at least 1 is needed")
     _check_embedded(run)
-    drawn = sample.draw(run, rows)
+    drawn = sample.draw(run, rows, run.config.run.seed)
     used = thinned(run.config.cluster.model_copy(update={"min_samples": asked}), drawn.share).min_samples
-    curves = at.measure(run.backend.to_device(drawn.vectors), used)
+    curves = at.measure(run.backend.to_device(drawn.vectors), used, run.measure.metric)
     suggestion = suggest(curves)
     found = None if isinstance(suggestion, str) else suggestion
     low = lowest(curves)
     return Tuning(
         run.config.source.path,
-        run.descriptor,
+        run.measure.name,
         drawn.of,
         len(drawn.rows),
         asked,
@@ -94,7 +94,7 @@ def _check_embedded(run: Run) -> None:
     done = Receipts(run.path, "embed").by_unit
     missing = 0
     for batch, name in enumerate(run.manifest.batch_names()):
-        shards = set(embeddings.files_of(run.descriptor, batch))
+        shards = set(run.store.files(batch))
         missing += not (name in done and shards <= done[name].outputs.keys() and done[name].there(run.path))
     if missing:
         raise ConfigError(

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 
 from pixsieve import kernels
 from pixsieve.kernels.engines.host import Host
+from tests.kernels import brute
 from tests.kernels.checks import check_join, vectors
 
 
@@ -82,6 +83,29 @@ def test_beyond_the_limit_the_best_and_the_first_pair_of_each_row_are_kept():
         assert all((min(node, o), max(node, o)) in pairs for o in best)
         partners = [i + j - node for i, j in zip(*full.near[:2], strict=True) if node in (i, j)]
         assert not partners or (min(node, min(partners)), max(node, min(partners))) in pairs
+
+
+@pytest.mark.parametrize("k", [0, 2])
+def test_the_limit_holds_to_the_pair(monkeypatch, k):
+    """Wherever it falls among the tiles: all pairs up to it, the same few of any number beyond."""
+    monkeypatch.setattr(Host, "tile", (8, 16))
+    x = vectors(np.random.default_rng(6), 40, 6, 0.3, 3, 1)
+    values = brute.closeness(x, x, "cosine")
+    np.fill_diagonal(values, -np.inf)
+    near = float(np.sort(values[np.triu_indices(40, 1)])[-90])  # what a pair has
+    few = set()
+    for row, likeness in enumerate(values):
+        ranked = np.lexsort((np.arange(40), -likeness))[:k]
+        others = [*ranked[likeness[ranked] >= near], *np.flatnonzero(likeness >= near)[:1]]
+        few |= {(min(row, other), max(row, other)) for other in others}
+    every = set(zip(*np.nonzero(np.triu(values >= near)), strict=True))
+    assert len(few) < len(every)
+    for limit in range(len(every) + 2):
+        found = kernels.join(x, None, kernels.Questions(near=near, near_limit=limit, k=k))
+        assert found.near_total == len(every)
+        i, j, similarity = found.near
+        assert list(zip(i, j, strict=True)) == sorted(every if len(every) <= limit else few)
+        assert (similarity == values[i, j]).all()
 
 
 def test_many_neighbours_and_too_many():

@@ -7,8 +7,11 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from pixsieve import Config, Summary, run
+from pixsieve.folder.measure import Measure
 
-TABLES = ("labels", "clusters", "duplicates", "better", "outliers", "mislabels", "findings", "images")
+TABLES = ("assignments", "clusters", "duplicates", "better", "outliers", "mislabels", "findings", "images")
+
+GIVEN = Measure("vectors", "cosine", "float16", 16, 0.95)  # of rows of 16 numbers
 
 
 def audit(source: Path, out: Path, *settings: str, until: str | None = None) -> Summary:
@@ -29,7 +32,7 @@ def save(path: Path, pixels: np.ndarray) -> None:
 def by_key(out: Path, name: str) -> list[dict]:
     """A result table without row numbers and batches, which depend on the history of a run; `related` as a key."""
     rows = pq.read_table(out / f"{name}.parquet").to_pylist()
-    known = pq.read_table(out / "labels.parquet")
+    known = pq.read_table(out / "assignments.parquet")
     keys = dict(zip(known["row"].to_pylist(), known["key"].to_pylist(), strict=True))
     for row in rows:
         if "related" in row:

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from pixsieve import files
-from pixsieve.folder import embeddings
 from pixsieve.folder.manifest import Manifest
+from pixsieve.folder.run_folder import Run
 from pixsieve.images.status import USABLE
 from tests.pipeline.helpers import audit, by_key, pattern, ran, save
 
@@ -52,7 +52,7 @@ def expected_pair_units(out: Path, old_blocks: int) -> int:
     """How many pair units have to run: those with a new block, and those in which a row that has died since was core
     among the rows that the unit had seen, or next to a core. From the stored vectors, by brute force, row by row."""
     manifest = Manifest.load(out)
-    dead = set(manifest.dead().tolist())
+    dead = set(manifest.dead.tolist())
     expected = 0
     for a, b in combinations_with_replacement(range(len(manifest.blocks)), 2):
         if b >= old_blocks:
@@ -62,7 +62,7 @@ def expected_pair_units(out: Path, old_blocks: int) -> int:
         vectors, rows, side = [], [], []
         for block in {a, b}:
             batches = manifest.blocks[block]
-            x, status = embeddings.read(out, "dct", batches)
+            x, status, _ = Run.open(out).store.read(batches)
             for at in np.flatnonzero(np.isin(status, USABLE) & x.any(axis=1)):
                 if (row := int(at) + batches[0] * 6) not in left_out:
                     vectors.append(x[at].astype(float))
@@ -107,7 +107,7 @@ def test_every_night_equals_a_fresh_run(tmp_path: Path, seed: int):
 
         fresh = tmp_path / f"fresh{night}"
         audit(folder, fresh, *SETTINGS)
-        for name in ("labels", "clusters", "duplicates", "better", "outliers", "mislabels", "findings", "images"):
+        for name in ("assignments", "clusters", "duplicates", "better", "outliers", "mislabels", "findings", "images"):
             assert by_key(out, name) == by_key(fresh, name), (night, name)
 
 
@@ -127,9 +127,9 @@ def test_every_night_of_an_hdbscan_equals_a_fresh_run(tmp_path: Path):
         blocks = len(Manifest.load(out).blocks)
         assert done.get("pairs", 0) == blocks * (blocks + 1) // 2 - before * (before + 1) // 2
         audit(folder, tmp_path / f"fresh{night}", *options)
-        for name in ("labels", "clusters", "duplicates", "better", "outliers", "mislabels", "findings", "images"):
+        for name in ("assignments", "clusters", "duplicates", "better", "outliers", "mislabels", "findings", "images"):
             assert by_key(out, name) == by_key(tmp_path / f"fresh{night}", name), (night, name)
-    assert max(row["cluster"] for row in by_key(out, "labels")) > 0
+    assert max(row["cluster"] for row in by_key(out, "assignments")) > 0
 
 
 def test_removing_noise_reruns_no_pair_unit(tmp_path: Path):
@@ -157,4 +157,4 @@ def test_a_run_inside_the_source_is_no_source(tmp_path: Path):
     out = tmp_path / "images/run"
     audit(tmp_path / "images", out)
     assert audit(tmp_path / "images", out).idle
-    assert len(by_key(out, "labels")) == 1
+    assert len(by_key(out, "assignments")) == 1

@@ -38,7 +38,7 @@ def test_any_cut_gives_the_same_answer(seed, n, spread, batch_rows, batches_in_b
         audit(source, whole, *settings_)
         block = f"run.block_rows={batch_rows * batches_in_block}"
         audit(source, cut, *settings_, f"run.batch_rows={batch_rows}", block)
-        for name in ("labels", "clusters", "duplicates", "better", "outliers", "findings"):
+        for name in ("assignments", "clusters", "duplicates", "better", "outliers", "findings"):
             assert by_key(whole, name) == by_key(cut, name)
 
 

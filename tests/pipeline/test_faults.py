@@ -227,7 +227,7 @@ def test_the_python_way(tmp_path: Path):
     save(tmp_path / "images/a.png", PIXELS)
     summary = run(Config.load(tmp_path / "images", out=tmp_path / "run", settings=["workers.device=cpu"]))
     assert summary.exit_code == 0
-    assert pq.read_table(summary.path / "labels.parquet")["key"].to_pylist() == ["a.png"]
+    assert pq.read_table(summary.path / "assignments.parquet")["key"].to_pylist() == ["a.png"]
 
 
 def test_a_source_that_has_become_empty_is_taken_for_unmounted(tmp_path: Path):

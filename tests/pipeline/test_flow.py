@@ -34,7 +34,7 @@ def test_planted_copies_are_found_with_their_kind_and_nothing_else(demonstration
 
 def test_bursts_are_the_clusters(demonstration):
     planted, out, _ = demonstration
-    clusters = {row["key"]: row["cluster"] for row in by_key(out, "labels")}
+    clusters = {row["key"]: row["cluster"] for row in by_key(out, "assignments")}
     for p in planted:
         assert (clusters[p.key] >= 0) == p.key.startswith("bursts/")
         if p.key.startswith("bursts/") and p.of:
@@ -111,7 +111,7 @@ def test_small_sets(tmp_path: Path, count: int):
         save(tmp_path / f"images/{number}.png", pattern(rng))
     summary = audit(tmp_path / "images", tmp_path / "run")
     assert summary.exit_code == 0
-    every = ("labels", "outliers", "images")
+    every = ("assignments", "outliers", "images")
     assert {name: len(by_key(tmp_path / "run", name)) for name in TABLES} == {n: count * (n in every) for n in TABLES}
     assert audit(tmp_path / "images", tmp_path / "run").idle
 
@@ -199,7 +199,7 @@ def test_vectors_against_scikit_learn(tmp_path: Path, seed: int):
 def test_hdbscan_stays_with_the_batches_for_now(tmp_path: Path):
     np.save(tmp_path / "x.npy", unit_rows(np.random.default_rng(0), 300, 8, 0.1))
     audit(tmp_path / "x.npy", tmp_path / "run", "cluster.method=hdbscan", "match.mode=off", "run.batch_rows=100")
-    labels = pq.read_table(tmp_path / "run/labels.parquet")
+    labels = pq.read_table(tmp_path / "run/assignments.parquet")
     assert labels["cluster"].to_numpy().max() > 3
     assert ((labels["strength"].to_numpy() >= 0) & (labels["strength"].to_numpy() <= 1)).all()
 

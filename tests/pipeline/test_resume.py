@@ -139,7 +139,7 @@ def test_a_scan_cut_off_before_its_commit_leaves_no_trace(whole, tmp_path: Path)
 @pytest.mark.parametrize("after", ["store", "table"])
 def test_half_done_work_under_other_settings_voids_the_old_receipt(whole, tmp_path: Path, monkeypatch, after: str):
     """The new values are half written when it fails; with the old settings again, they must not pass for the old."""
-    from pixsieve.folder import embeddings
+    from pixsieve.folder.embeddings import Store
     from pixsieve.stages import embed
 
     source, expected, _ = whole
@@ -150,7 +150,7 @@ def test_half_done_work_under_other_settings_voids_the_old_receipt(whole, tmp_pa
         if after == "store":
             patch.setattr(embed.files, "write_table", _raise(broken))
         else:
-            patch.setattr(embeddings, "write", _raise(broken))
+            patch.setattr(Store, "write", _raise(broken))
         assert audit(source, out, *SETTINGS, "embed.max_pixels=1000").exit_code == 3
     summary = audit(source, out, *SETTINGS)
     assert summary.stage("embed").ran == summary.stage("embed").units
@@ -177,7 +177,7 @@ def test_damaged_results_are_made_again(whole, tmp_path: Path):
         path.write_bytes(b"")
     assert audit(images, out, *SETTINGS).exit_code == 0
     audit(images, tmp_path / "fresh", *SETTINGS)
-    for name in ("labels", "duplicates", "outliers"):
+    for name in ("assignments", "duplicates", "outliers"):
         assert by_key(out, name) == by_key(tmp_path / "fresh", name)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pixsieve.errors import ConfigError
-from pixsieve.folder.run import Run
+from pixsieve.folder.run_folder import Run
 
 PATIENCE = 60  # seconds for a scheduler, and then for a first worker, to appear
 

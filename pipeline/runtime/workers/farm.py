@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from pixsieve.folder.run import Run
+from pixsieve.folder.run_folder import Run
 from pixsieve.runtime.execute import execute
 from pixsieve.runtime.workers.attach import address, client_of, wait_for_a_worker
 from pixsieve.runtime.workers.local import local_cluster
-from pixsieve.runtime.workers.remote import Farm, _Remote
+from pixsieve.runtime.workers.remote import Farm, Remote
 
 
 @contextmanager
@@ -18,8 +18,8 @@ def farm(run: Run) -> Iterator[Farm]:
         yield lambda stage, units: (execute(run, stage, unit, mark) for unit, mark in units)
     elif kind == "local":
         with local_cluster(run) as cluster, client_of(cluster) as client:
-            yield _Remote(client, run, max(1, run.threads // len(cluster.workers)))
+            yield Remote(client, run, max(1, run.threads // len(cluster.workers)))
     else:
         with client_of(address(run)) as client:
             wait_for_a_worker(client)
-            yield _Remote(client, run, run.threads)
+            yield Remote(client, run, run.threads)

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from pixsieve.folder.run import Run
+from pixsieve.folder.run_folder import Run
 
 
 @contextmanager
 def local_cluster(run: Run) -> Iterator[Any]:
     options: dict[str, Any] = {"n_workers": run.config.workers.n, "threads_per_worker": 1, "dashboard_address": ":0"}
-    if run.device == "gpu":
+    if run.backend.name == "gpu":
         # Results are small host values: nothing to spill. rmm_async with cupy: one pool, given back between units.
         from dask_cuda import LocalCUDACluster
 

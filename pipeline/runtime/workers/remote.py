@@ -1,26 +1,29 @@
 """Units on the workers of a Dask cluster."""
 
 import time
+import uuid
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any, Literal
 
 from pixsieve import backend
-from pixsieve.folder.run import Run
+from pixsieve.folder.run_folder import Run
 from pixsieve.runtime.execute import Failure, execute
 from pixsieve.runtime.receipts import Receipt
 from pixsieve.runtime.stage import Stage, Unit
 from pixsieve.runtime.workers.attach import PATIENCE
-from pixsieve.stages import FLOW
 
+Device = Literal["cpu", "gpu"]
 Farm = Callable[[Stage, list[tuple[Unit, str]]], Iterable[Receipt | Failure]]
 
 
-class _Remote:
-    """Units on Dask workers. Their names and small counts travel, nothing else."""
+class Remote:
+    """Units on Dask workers. Their names, what they depend on and small counts travel, nothing else."""
 
     def __init__(self, client: Any, run: Run, threads: int) -> None:
         self.client, self.run, self.threads = client, run, threads
+        self.opening = uuid.uuid4().hex
 
     def __call__(self, stage: Stage, units: list[tuple[Unit, str]]) -> Iterator[Receipt | Failure]:
         from distributed import as_completed
@@ -42,7 +45,7 @@ class _Remote:
                     if error is None
                     else Failure(unit[0].name, f"{type(error).__name__}: {error}", f"{error}\n")
                 )
-            self.client.run(_release, self.run.device)
+            self.client.run(_release, self.run.backend.name)
         finally:
             self._stop([future for future, _ in futures.values()])
 
@@ -58,20 +61,27 @@ class _Remote:
             _execute,
             [replace(unit, reads=(), accepts=()) for unit, _ in units],
             [mark for _, mark in units],
-            stage=stage.name,
+            stage=stage,
             path=str(self.run.path),
-            device=self.run.device,
+            device=self.run.backend.name,
             threads=self.threads,
+            opening=self.opening,
             pure=False,
         )
 
 
 def _execute(
-    unit: Unit, mark: str, *, stage: str, path: str, device: Literal["cpu", "gpu"], threads: int
+    unit: Unit, mark: str, *, stage: Stage, path: str, device: Device, threads: int, opening: str
 ) -> Receipt | Failure:
-    return execute(Run.open(path, device, threads), next(s for s in FLOW if s.name == stage), unit, mark)
+    return execute(_opened(path, device, threads, opening), stage, unit, mark)
 
 
-def _release(device: str) -> None:
+@lru_cache(1)
+def _opened(path: str, device: Device, threads: int, opening: str) -> Run:
+    """The run folder, read once in each process for each `opening`, which names a run of the client."""
+    return Run.open(path, device, threads)
+
+
+def _release(device: Device) -> None:
     """Between stages a worker gives its memory back: stages never need what the one before kept."""
-    (backend.gpu() if device == "gpu" else backend.cpu()).release()
+    backend.of(device).release()

@@ -14,10 +14,10 @@ from sklearn.metrics import adjusted_rand_score
 
 from pixsieve import backend, clusterers, demo, kernels
 from pixsieve.clusterers import agglomerative, dbscan, hdbscan
-from pixsieve.clusterers.clustering import centres, chord, unit
+from pixsieve.clusterers.clustering import centres, chord
 from pixsieve.clusterers.representatives import representatives
 from pixsieve.config.sections import Cluster
-from tests.pipeline.helpers import audit, by_key, unit_rows
+from tests.pipeline.helpers import GIVEN, audit, by_key, unit_rows
 
 METHODS = {
     "dbscan": Cluster(similarity=0.9, min_samples=4),
@@ -34,7 +34,7 @@ METHODS = {
 
 
 def rows(seed: int, n: int = 600, copies: int = 20) -> np.ndarray:
-    return unit(unit_rows(np.random.default_rng(seed), n, 16, 0.12, copies=copies)).astype(np.float16)
+    return GIVEN.unit(unit_rows(np.random.default_rng(seed), n, 16, 0.12, copies=copies)).astype(np.float16)
 
 
 def distinct_rows(n: int) -> np.ndarray:
@@ -42,7 +42,7 @@ def distinct_rows(n: int) -> np.ndarray:
 
 
 def fit(x: np.ndarray, method: str | Cluster, on: backend.Backend | None = None) -> clusterers.Clustering:
-    return clusterers.fit(x, METHODS[method] if isinstance(method, str) else method, 0, on or backend.cpu())
+    return clusterers.fit(x, METHODS[method] if isinstance(method, str) else method, 0, GIVEN, on or backend.cpu())
 
 
 def wide(x: np.ndarray) -> np.ndarray:
@@ -60,15 +60,15 @@ def same(one: np.ndarray, two: np.ndarray) -> bool:
 def test_the_contract(method: str, n: int):
     x = rows(0, max(n, 1), 0)[:n]
     found = fit(x, method)
-    assert found.labels.shape == found.strength.shape == (n,)
-    assert found.labels.tolist() == kernels.first_seen(found.labels).tolist()
-    assert (found.strength[found.labels < 0] == 0).all()
+    assert found.cluster.shape == found.strength.shape == (n,)
+    assert found.cluster.tolist() == kernels.first_seen(found.cluster).tolist()
+    assert (found.strength[found.cluster < 0] == 0).all()
     assert found.strength.min(initial=0) >= 0 and found.strength.max(initial=0) <= 1
-    assert found.persistence.shape == (found.labels.max(initial=-1) + 1,)
+    assert found.persistence.shape == (found.cluster.max(initial=-1) + 1,)
     if not method.endswith("dbscan"):
-        assert (found.labels >= 0).all()
+        assert (found.cluster >= 0).all()
     if METHODS[method].n_clusters:
-        assert found.labels.max(initial=-1) + 1 == min(6, n)
+        assert found.cluster.max(initial=-1) + 1 == min(6, n)
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -79,8 +79,8 @@ def test_dbscan_equals_scikit_learn(seed: int):
     other = sk.DBSCAN(eps=1 - 0.93, min_samples=5, metric="precomputed").fit(far)
     core = found.strength == 1
     np.testing.assert_array_equal(np.flatnonzero(core), other.core_sample_indices_)
-    np.testing.assert_array_equal(found.labels < 0, other.labels_ < 0)
-    assert adjusted_rand_score(found.labels[core], other.labels_[core]) == 1
+    np.testing.assert_array_equal(found.cluster < 0, other.labels_ < 0)
+    assert adjusted_rand_score(found.cluster[core], other.labels_[core]) == 1
 
 
 @pytest.mark.parametrize("selection", ["eom", "leaf"])
@@ -88,10 +88,10 @@ def test_hdbscan_equals_scikit_learn_on_rows_that_no_split_frees(selection: str)
     x = rows(1, copies=0)
     found = fit(x, Cluster(method="hdbscan", min_samples=5, min_cluster_size=9, selection=selection))
     other = sk.HDBSCAN(min_cluster_size=9, min_samples=5, cluster_selection_method=selection, copy=True).fit(wide(x))
-    inside = found.labels >= 0
-    assert inside.sum() > 300 and found.labels.max() > 10
-    assert adjusted_rand_score(found.labels[inside], other.labels_[inside]) == 1
-    assert (inside != (other.labels_ >= 0)).sum() <= found.labels.max() + 1
+    inside = found.cluster >= 0
+    assert inside.sum() > 300 and found.cluster.max() > 10
+    assert adjusted_rand_score(found.cluster[inside], other.labels_[inside]) == 1
+    assert (inside != (other.labels_ >= 0)).sum() <= found.cluster.max() + 1
     assert (found.persistence > 0).all() and (found.persistence <= 1).all()
 
 
@@ -111,52 +111,54 @@ def test_equal_rows_change_nothing_but_the_time(seed, n, most):
     if near[0] > 1e-9:
         other = sk.DBSCAN(eps=0.1, min_samples=4, metric="precomputed").fit(far)
         assert set(np.flatnonzero(found.strength == 1)) == set(other.core_sample_indices_)
-        assert ((found.labels < 0) == (other.labels_ < 0)).all()
+        assert ((found.cluster < 0) == (other.labels_ < 0)).all()
 
     kmeans = METHODS["kmeans"]
-    start = centres(unit(x[first]), np.bincount(place), min(6, len(first)), 0)
-    whole = sk.KMeans(len(start), init=start, n_init=1).fit(unit(x))
-    assert same(fit(x, kmeans).labels, whole.labels_)
+    start = centres(GIVEN.unit(x[first]), np.bincount(place), min(6, len(first)), 0)
+    whole = sk.KMeans(len(start), init=start, n_init=1).fit(GIVEN.unit(x))
+    assert same(fit(x, kmeans).cluster, whole.labels_)
 
     for linkage in ("single", "complete"):
         chosen = METHODS[f"agglomerative-{linkage}"]
         if len(first) > 6:
             whole = sk.AgglomerativeClustering(6, linkage=linkage).fit(apart)
-            assert same(fit(x, chosen).labels, whole.labels_)
+            assert same(fit(x, chosen).cluster, whole.labels_)
 
-    labels = fit(x, METHODS["hdbscan"]).labels
+    labels = fit(x, METHODS["hdbscan"]).cluster
     nodes = hdbscan.fit(x, np.ones(len(x), np.int64), METHODS["hdbscan"], 0, backend.cpu())
-    assert same(labels, nodes.labels)
+    assert same(labels, nodes.cluster)
 
 
 def test_many_equal_points():
     """What cuML's HDBSCAN aborts on."""
     x = np.repeat(rows(0, 3, 0), 400, axis=0)
     found = fit(x, METHODS["hdbscan"])
-    assert same(found.labels, np.repeat(np.arange(3), 400)) and (found.strength == 1).all()
+    assert same(found.cluster, np.repeat(np.arange(3), 400)) and (found.strength == 1).all()
 
 
 @pytest.mark.parametrize("linkage", ["single", "complete", "average"])
 def test_agglomerative_up_to_a_similarity(linkage: str):
     x = rows(3, 200, 0)
     found = fit(x, Cluster(method="agglomerative", linkage=linkage, similarity=0.9))
-    other = sk.AgglomerativeClustering(None, linkage=linkage, distance_threshold=chord(0.9)).fit(wide(x))
-    assert same(found.labels, other.labels_) and found.labels.max() > 5
+    other = sk.AgglomerativeClustering(None, linkage=linkage, distance_threshold=chord(GIVEN, 0.9)).fit(wide(x))
+    assert same(found.cluster, other.labels_) and found.cluster.max() > 5
 
 
 def test_mixtures_take_no_rows_together_and_say_how_sure_they_are():
     x = np.concatenate([rows(0, 100, 0), rows(0, 100, 0)])
     found = fit(x, METHODS["gaussian_mixture"])
-    assert (found.labels[:100] == found.labels[100:]).all()
+    assert (found.cluster[:100] == found.cluster[100:]).all()
     assert found.strength.min() > 1 / 6 - 1e-9
 
 
 @pytest.mark.parametrize("method", ["kmeans", "gaussian_mixture"])
 def test_the_seed_decides_and_nothing_else(method: str):
     x = rows(5)
-    one, two = (clusterers.fit(x, METHODS[method], seed, backend.cpu()).labels for seed in (7, 7))
+    one, two = (clusterers.fit(x, METHODS[method], seed, GIVEN, backend.cpu()).cluster for seed in (7, 7))
     assert (one == two).all()
-    assert any((clusterers.fit(x, METHODS[method], seed, backend.cpu()).labels != one).any() for seed in range(4))
+    assert any(
+        (clusterers.fit(x, METHODS[method], seed, GIVEN, backend.cpu()).cluster != one).any() for seed in range(4)
+    )
 
 
 class Recorder:
@@ -212,7 +214,7 @@ def test_what_cuml_cannot_do_our_own_tree_does():
     cuml = Recorder()
     on = replace(backend.cpu(), name="gpu", cuml=cuml)
     x = np.repeat(rows(0, 30, 0), 2, axis=0)
-    assert same(fit(x, "hdbscan", on).labels, fit(x, "hdbscan").labels) and not cuml.asked
+    assert same(fit(x, "hdbscan", on).cluster, fit(x, "hdbscan").cluster) and not cuml.asked
     for linkage in ("complete", "average", "ward"):
         fit(x, f"agglomerative-{linkage}", on)
     fit(x, "agglomerative-single-cut", on)
@@ -227,10 +229,10 @@ def test_what_cuml_cannot_do_our_own_tree_does():
 def test_more_numbers_than_an_int32_counts():
     """5 million rows of 768 numbers, of which only the shape is needed here."""
     ones = np.broadcast_to(np.int64(1), 5_000_000)
-    assert "int32" in hdbscan.beyond_cuml((5_000_000, 768), ones, 5)
-    assert hdbscan.beyond_cuml((1_000_000, 768), ones[:1_000_000], 5) is None
-    assert "equal" in hdbscan.beyond_cuml((1000, 768), np.array([1, 2]), 5)
-    assert "min_samples 1" in hdbscan.beyond_cuml((1000, 768), ones[:1000], 1)
+    assert "int32" in hdbscan.beyond_cuml("cosine", (5_000_000, 768), ones, 5)
+    assert hdbscan.beyond_cuml("cosine", (1_000_000, 768), ones[:1_000_000], 5) is None
+    assert "equal" in hdbscan.beyond_cuml("cosine", (1000, 768), np.array([1, 2]), 5)
+    assert "min_samples 1" in hdbscan.beyond_cuml("cosine", (1000, 768), ones[:1000], 1)
     # The fixed part, 9 bytes for each row with int64 labels, must fit with room for a batch of some rows.
     for free in (0, 1 << 30, 80 << 30):
         for n in (1, 10_000, 5_000_000, 300_000_000):
@@ -243,11 +245,11 @@ def test_representatives():
     x = rows(1)
     found = fit(x, Cluster(similarity=0.93, min_samples=5))
     dense = found.strength == 1
-    standing = representatives(x, found.labels, np.arange(len(x)) + 1000, dense, 4)
-    count = found.labels.max() + 1
+    standing = representatives(x, found.cluster, np.arange(len(x)) + 1000, dense, 4)
+    count = found.cluster.max() + 1
     assert len(standing.size) == len(standing.medoid) == count
     for label in range(count):
-        members = np.flatnonzero(found.labels == label)
+        members = np.flatnonzero(found.cluster == label)
         mean = wide(x)[members].mean(axis=0)
         of = standing.cluster == label
         picks = standing.row[of] - 1000
@@ -266,7 +268,7 @@ def test_representatives():
             covered = (wide(x)[core] @ wide(x)[picks[:at]].T).max(axis=1)
             assert covered[core == picks[at]][0] == pytest.approx(covered.min())
         assert dense[picks].all() and len(set(picks)) == len(picks) <= 4
-    none = representatives(x[:0], found.labels[:0], np.arange(0), dense[:0], 4)
+    none = representatives(x[:0], found.cluster[:0], np.arange(0), dense[:0], 4)
     assert len(none.size) == len(none.row) == 0
 
 
@@ -277,7 +279,7 @@ def test_mixtures_find_groups_that_stand_apart(covariance: str, d: int):
     truth = rng.integers(6, size=800)
     x = (4 * rng.normal(size=(6, d))[truth] + rng.normal(size=(800, d)) * (1 if d > 8 else 0.5)).astype(np.float16)
     found = fit(x, Cluster(method="gaussian_mixture", n_clusters=6, covariance=covariance))
-    assert adjusted_rand_score(found.labels, truth) > 0.97
+    assert adjusted_rand_score(found.cluster, truth) > 0.97
 
 
 def test_a_mixture_by_the_array_api():
@@ -287,7 +289,7 @@ import os
 import numpy as np, torch
 from dataclasses import replace
 from pixsieve import backend, clusterers
-from tests.pipeline.clusterers.test_clusterers import METHODS, rows
+from tests.pipeline.clusterers.test_clusterers import GIVEN, METHODS, rows
 def there(x):
     asked.append(x.shape)
     return torch.from_numpy(np.ascontiguousarray(x))
@@ -300,8 +302,8 @@ x = rows(0, 300, 0)
 on = replace(backend.cpu(), cuml=object(), to_device=there, to_host=here)
 for covariance in ("diag", "full", "tied", "spherical"):
     settings = METHODS["gaussian_mixture"].model_copy(update={"covariance": covariance})
-    one, two = (clusterers.fit(x, settings, 0, device) for device in (on, backend.cpu()))
-    assert (one.labels == two.labels).all() and abs(one.strength - two.strength).max() < 1e-9
+    one, two = (clusterers.fit(x, settings, 0, GIVEN, device) for device in (on, backend.cpu()))
+    assert (one.cluster == two.cluster).all() and abs(one.strength - two.strength).max() < 1e-9
 assert len(asked) == 16 and back == ["Tensor"] * 4
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
@@ -318,17 +320,17 @@ def test_the_gpu_agrees(seed: int, method: str):
     if method == "dbscan":
         core = two.strength == 1
         np.testing.assert_array_equal(one.strength == 1, core)
-        np.testing.assert_array_equal(one.labels < 0, two.labels < 0)
-        assert adjusted_rand_score(one.labels[core], two.labels[core]) == 1
+        np.testing.assert_array_equal(one.cluster < 0, two.cluster < 0)
+        assert adjusted_rand_score(one.cluster[core], two.cluster[core]) == 1
     else:
-        assert adjusted_rand_score(one.labels, two.labels) > 0.95
+        assert adjusted_rand_score(one.cluster, two.cluster) > 0.95
 
 
 @pytest.mark.gpu
 @pytest.mark.parametrize("method", METHODS)
 def test_the_gpu_takes_few_rows(method: str):
     for n in (0, 1, 2, 4):
-        assert fit(rows(0, max(n, 1), 0)[:n], method, backend.gpu()).labels.shape == (n,)
+        assert fit(rows(0, max(n, 1), 0)[:n], method, backend.gpu()).cluster.shape == (n,)
     backend.gpu().release()
 
 
@@ -340,5 +342,5 @@ def test_the_flow_on_a_gpu_finds_what_it_finds_on_a_cpu(tmp_path, kind: str, met
     cut = ("run.batch_rows=32", "run.block_rows=64", f"cluster.method={method}")
     for device in ("cpu", "gpu"):
         audit(tmp_path / "images", tmp_path / device, *cut, f"workers.device={device}", f"workers.kind={kind}")
-    for name in ("labels", "duplicates"):
+    for name in ("assignments", "duplicates"):
         assert by_key(tmp_path / "gpu", name) == by_key(tmp_path / "cpu", name)

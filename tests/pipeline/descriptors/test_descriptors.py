@@ -12,8 +12,8 @@ import pytest
 from scipy.fft import dctn
 from scipy.stats import rankdata
 
-from pixsieve import Config, ConfigError, backend, descriptors
-from pixsieve.descriptors import dct
+from pixsieve import Config, ConfigError, backend
+from pixsieve.descriptors import dct, network
 from tests.pipeline.helpers import audit, by_key, pattern, save
 
 
@@ -97,7 +97,7 @@ def test_the_features_before_the_classifier(model: str, dim: int, tmp_path: Path
     file = tmp_path / "weights.pth"
     torch.save(torchvision.models.get_model(model, weights=None).state_dict(), file)
     config = Config.load(tmp_path, settings=[f"embed.model={model}", f"embed.weights={file}"])
-    assert descriptors.load(config, backend.cpu()).dim == dim
+    assert network.DESCRIPTOR.measure(config.embed, backend.cpu()).width == dim
 
 
 def test_weights_that_change_under_a_live_process(weights: Path, tmp_path: Path):
@@ -108,20 +108,20 @@ def test_weights_that_change_under_a_live_process(weights: Path, tmp_path: Path)
     shutil.copyfile(weights, file)
     config = Config.load(tmp_path, settings=["embed.model=resnet18", f"embed.weights={file}"])
     image = np.ones((1, 3, 224, 224), np.float32)
-    before = descriptors.load(config, backend.cpu()).embed(image)
+    before = network.DESCRIPTOR.load(config.embed, backend.cpu()).embed(image)
     torch.manual_seed(1)
     torch.save(torchvision.models.resnet18(weights=None).state_dict(), file)
-    assert (descriptors.load(config, backend.cpu()).embed(image) != before).any()
+    assert (network.DESCRIPTOR.load(config.embed, backend.cpu()).embed(image) != before).any()
 
 
 def test_long_strips_are_not_blown_up(weights: Path, tmp_path: Path):
     """The shorter side is brought to 256: all of this one would be 256 x 2,560,000 pixels."""
     config = Config.load(tmp_path, settings=["embed.model=resnet18", f"embed.weights={weights}"])
-    descriptor = descriptors.load(config, backend.cpu())
+    embedder = network.DESCRIPTOR.load(config.embed, backend.cpu())
     strip = np.random.default_rng(0).integers(0, 256, (2, 20_000, 3), np.uint8)
-    assert descriptor.prepare(strip, strip[:, :, 0]).shape == (3, 224, 224)
+    assert embedder.prepare(strip, strip[:, :, 0]).shape == (3, 224, 224)
     photo = np.random.default_rng(0).integers(0, 256, (60, 400, 3), np.uint8)
-    whole, middle = (descriptor.prepare(p, p[:, :, 0]) for p in (photo, np.ascontiguousarray(photo[:, 80:320])))
+    whole, middle = (embedder.prepare(p, p[:, :, 0]) for p in (photo, np.ascontiguousarray(photo[:, 80:320])))
     np.testing.assert_allclose(whole, middle, atol=1e-6)
 
 
@@ -136,7 +136,7 @@ def test_long_strips_are_not_blown_up(weights: Path, tmp_path: Path):
 def test_what_is_wrong_with_a_model_is_named(settings: list[str], said: str, tmp_path: Path):
     config = Config.load(tmp_path, settings=settings)
     with pytest.raises(ConfigError, match=said):
-        descriptors.load(config, backend.cpu())
+        network.DESCRIPTOR.load(config.embed, backend.cpu())
 
 
 def test_a_torchvision_that_does_not_fit_its_torch(tmp_path: Path):
@@ -165,7 +165,7 @@ def test_without_a_network_the_file_to_fetch_is_named(tmp_path: Path, monkeypatc
     with pytest.raises(
         ConfigError, match=r"fetch https://download.pytorch.org/models/resnet18-.*\.pth and set embed.weights"
     ):
-        descriptors.load(config, backend.cpu())
+        network.DESCRIPTOR.load(config.embed, backend.cpu())
 
 
 def _no_network(*args, **kwargs):

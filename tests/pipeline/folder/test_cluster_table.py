@@ -25,7 +25,7 @@ def made(tmp_path: Path, *settings: str) -> tuple[Path, np.ndarray]:
 
 def test_it_says_what_is_so(tmp_path: Path):
     out, classes = made(tmp_path)
-    labels = pq.read_table(out / "labels.parquet").to_pandas()
+    labels = pq.read_table(out / "assignments.parquet").to_pandas()
     number = labels.key.astype(int).to_numpy()
     x = stored(out)
     table = pq.read_table(out / "clusters.parquet").to_pandas()

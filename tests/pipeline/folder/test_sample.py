@@ -1,16 +1,18 @@
 """Rows drawn from a run."""
 
-from dataclasses import replace
+import tempfile
 from pathlib import Path
 
 import hypothesis.strategies as st
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 
 from pixsieve.clusterers.sampled import thinned
 from pixsieve.config.sections import Cluster
-from pixsieve.folder import embeddings, sample
-from pixsieve.folder.run import Run
+from pixsieve.folder import sample
+from pixsieve.folder.embeddings import Store
+from pixsieve.folder.measure import Measure
+from pixsieve.folder.run_folder import Run
 from pixsieve.images.status import STATUSES
 from tests.pipeline.helpers import audit, unit_rows
 
@@ -25,21 +27,33 @@ def test_a_sample_is_the_same_for_any_cut(tmp_path: Path):
         out = tmp_path / str(rows)
         audit(tmp_path / "x.npy", out, f"run.batch_rows={rows}", until="embed")
         this = Run.open(out)
-        drawn = sample.draw(this, 50)
+        drawn = sample.draw(this, 50, 0)
         keys = this.manifest.all(["row", "key"]).to_pandas().set_index("row").key
         assert drawn.of == 198 and drawn.share == 50 / 198
         assert (sample.read(this, drawn.rows) == drawn.vectors).all()
         found.append((keys[drawn.rows].tolist(), drawn.vectors.tolist()))
-        everything = sample.draw(this, 1000)
+        everything = sample.draw(this, 1000, 0)
         assert len(everything.rows) == 198 and everything.share == 1
     assert found[0] == found[1] and len(set(found[0][0])) == 50 and not {"7", "9"} & set(found[0][0])
 
 
-@given(st.lists(st.tuples(st.integers(0, len(STATUSES) - 1), st.sampled_from([(0, 0), (0, 1), (-1, 0)]))))
-def test_usable_rows_could_be_read_and_are_not_zero(rows: list[tuple[int, tuple[int, int]]]):
-    status, vectors = np.array([s for s, _ in rows], np.uint8), np.array([x for _, x in rows], np.float16)
-    expected = [STATUSES[s] in ("ok", "damaged") and x != (0, 0) for s, x in rows]
-    assert embeddings.usable(vectors.reshape(-1, 2), status).tolist() == expected
+@settings(max_examples=20, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, len(STATUSES) - 1), st.sampled_from([(0, 0), (0, 1), (-1, 0)])), max_size=8),
+    st.sampled_from(["cosine", "hamming"]),
+)
+def test_usable_rows_could_be_read_and_can_be_compared(rows: list[tuple[int, tuple[int, int]]], metric: str):
+    """Under cosine a row of zeros has no direction; bits may all be zero."""
+    dtype = "float16" if metric == "cosine" else "uint8"
+    with tempfile.TemporaryDirectory() as folder:
+        store = Store(Path(folder), Measure("some", metric, dtype, 2, 0.9), 8)
+        store.prepare(1, {"backend": "cpu"})
+        vectors = np.array([x for _, x in rows], np.int8).reshape(-1, 2).astype(dtype)
+        store.write(0, vectors, np.array([s for s, _ in rows], np.uint8))
+        shard = store.read([0])
+    expected = [STATUSES[s] in ("ok", "damaged") and (metric == "hamming" or x != (0, 0)) for s, x in rows]
+    assert shard.usable.tolist() == expected + [False] * (8 - len(rows))
+    assert (shard.vectors[: len(rows)] == vectors).all() and shard.vectors.dtype == dtype
 
 
 def test_removed_rows_are_not_drawn(tmp_path: Path):
@@ -49,10 +63,10 @@ def test_removed_rows_are_not_drawn(tmp_path: Path):
     np.save(tmp_path / "x.npy", x[:70])
     audit(tmp_path / "x.npy", tmp_path / "run", "run.batch_rows=40", until="embed")
     this = Run.open(tmp_path / "run")
-    assert sample.draw(this, 1000).of == 70
+    assert sample.draw(this, 1000, 0).of == 70
     keys = this.manifest.all(["row", "key"]).to_pandas().set_index("row").key
     assert sorted(map(int, keys[np.flatnonzero(sample.usable(this))])) == list(range(70))
-    first = sample.draw(this, 1000, batches=1)
+    first = sample.draw(this, 1000, 0, batches=1)
     assert first.of == len(first.rows) <= 40 and (first.rows < 40).all()
 
 
@@ -63,14 +77,13 @@ def test_a_sample_is_uniform_and_always_the_same(tmp_path: Path):
     this = Run.open(tmp_path / "run")
     taken = np.zeros(230, int)
     for seed in range(150):
-        seeded = this.config.model_copy(update={"run": this.config.run.model_copy(update={"seed": seed})})
-        drawn = sample.draw(replace(this, config=seeded), 40)
+        drawn = sample.draw(this, 40, seed)
         assert drawn.vectors.shape == (40, 230) and drawn.of == 230
         taken[drawn.vectors.argmax(axis=1)] += 1
     expected = 150 * 40 / 230
     chi_squared = ((taken - expected) ** 2).sum() / (expected * (1 - 40 / 230))
     assert 229 - 5 * np.sqrt(2 * 229) < chi_squared < 229 + 5 * np.sqrt(2 * 229)
-    np.testing.assert_array_equal(sample.draw(this, 40).rows, sample.draw(this, 40).rows)
+    np.testing.assert_array_equal(sample.draw(this, 40, 0).rows, sample.draw(this, 40, 0).rows)
 
 
 def test_thinner_settings():

@@ -12,8 +12,7 @@ from sklearn.cluster import DBSCAN, HDBSCAN
 from sklearn.metrics import adjusted_rand_score
 
 from pixsieve import Config, ConfigError, files, run
-from pixsieve.folder import embeddings
-from pixsieve.folder.run import Run
+from pixsieve.folder.run_folder import Run
 from tests.pipeline.helpers import audit, by_key, ran
 
 CUT = ("run.batch_rows=60", "run.block_rows=120")
@@ -42,7 +41,7 @@ def copies(rng: np.random.Generator, n: int) -> np.ndarray:
 
 def labels_of(out: Path) -> tuple[np.ndarray, np.ndarray]:
     """Cluster and strength by number of the vector."""
-    table = pq.read_table(out / "labels.parquet").to_pandas()
+    table = pq.read_table(out / "assignments.parquet").to_pandas()
     table = table.assign(number=table.key.astype(int)).sort_values("number")
     return table.cluster.to_numpy(), table.strength.to_numpy()
 
@@ -50,7 +49,7 @@ def labels_of(out: Path) -> tuple[np.ndarray, np.ndarray]:
 def stored(out: Path) -> np.ndarray:
     """The stored vectors by number, in float64, at length 1."""
     this = Run.open(out)
-    x, _ = embeddings.read(out, "vectors", tuple(range(len(this.manifest.batches))))
+    x = this.store.read(range(len(this.manifest.batches))).vectors
     table = this.manifest.all(["row", "key"]).to_pandas()
     x = x[table.row.to_numpy()[np.argsort(table.key.astype(int))]].astype(np.float64)
     return x / np.linalg.norm(x, axis=1, keepdims=True)
@@ -130,7 +129,7 @@ def test_the_hierarchy_gives_scores_and_persistence(tmp_path: Path):
     x[:20] = 3 * rng.normal(size=(20, 8))
     np.save(tmp_path / "x.npy", x)
     audit(tmp_path / "x.npy", tmp_path / "run", *CUT, "cluster.method=hdbscan", "cluster.min_cluster_size=20")
-    table = pq.read_table(tmp_path / "run/labels.parquet").to_pandas()
+    table = pq.read_table(tmp_path / "run/assignments.parquet").to_pandas()
     scores = table.assign(number=table.key.astype(int)).sort_values("number").outlier_score.to_numpy()
     assert np.median(scores[:20]) > np.quantile(scores[20:], 0.9) and scores.min() >= 0 and scores.max() <= 1
     persistence = pq.read_table(tmp_path / "run/clusters.parquet")["persistence"].to_numpy()
@@ -218,7 +217,7 @@ def test_the_order_of_the_batches_is_nothing(tmp_path: Path):
         np.savez(tmp_path / f"{out}.npz", vectors=x, keys=keys)
         options = ("cluster.method=kmeans", "cluster.n_clusters=5")
         audit(tmp_path / f"{out}.npz", tmp_path / out, *CUT, *options)
-        by = {row["key"]: row["cluster"] for row in by_key(tmp_path / out, "labels")}
+        by = {row["key"]: row["cluster"] for row in by_key(tmp_path / out, "assignments")}
         found.append([by[key] for key in keys])
     assert adjusted_rand_score(*found) == 1
 

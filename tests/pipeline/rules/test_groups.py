@@ -5,18 +5,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pixsieve.images.symmetries import inverse
-from pixsieve.rules.groups import Pairs, better, grouped, items, once
+from pixsieve.rules.groups import NearPairs, better, grouped, items, once
 
 SEEDS = st.integers(0, 2**32 - 1)
 
 
-def drawn(seed: int) -> tuple[Pairs, np.ndarray]:
-    """Pairs of up to 12 items in any order, many of them twice; and the rank of each item."""
+def drawn(seed: int) -> tuple[NearPairs, np.ndarray]:
+    """NearPairs of up to 12 items in any order, many of them twice; and the rank of each item."""
     rng = np.random.default_rng(seed)
     n, p = int(rng.integers(1, 12)), int(rng.integers(0, 30))
     i, j = rng.integers(n, size=(2, p))
     similarity = rng.choice([0.7, 0.8, 0.9, 1.0], p)
-    return Pairs(i, j, similarity, rng.integers(8, size=p).astype(np.int8)), rng.permutation(n)
+    return NearPairs(i, j, similarity, rng.integers(8, size=p).astype(np.int8)), rng.permutation(n)
 
 
 @given(SEEDS)
@@ -71,7 +71,7 @@ def test_the_best_similarity_to_a_better_one_serves_every_higher_threshold(seed,
             if one in (i, j) and rank[i + j - one] < rank[one]
         ]
         assert (to[one], best[one]) == ((min(found)[2], -min(found)[0]) if found else (-1, 0))
-    above = Pairs(*(column[pairs.similarity >= threshold] for column in pairs))
+    above = NearPairs(*(column[pairs.similarity >= threshold] for column in pairs))
     again = better(above, rank)
     assert np.array_equal(again[0] >= 0, best >= threshold)
     assert np.array_equal(again[1][best >= threshold], best[best >= threshold])

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from pixsieve import Config, ConfigError
-from pixsieve.folder.run import Run
+from pixsieve.folder.run_folder import Run
 from pixsieve.runtime.execute import Failure, execute
 from pixsieve.runtime.receipts import Receipt
 from pixsieve.runtime.stage import Stage, Unit
@@ -19,6 +19,7 @@ from pixsieve.runtime.workers import attach, remote
 from pixsieve.runtime.workers.farm import farm
 from pixsieve.stages import FLOW
 from pixsieve.stages.cluster import CLUSTER
+from pixsieve.stages.embed import EMBED
 from tests.pipeline.helpers import audit, by_key, pattern, ran, save, unit_rows
 
 CUT = ("run.batch_rows=20", "run.block_rows=40")
@@ -101,7 +102,7 @@ def test_a_failed_unit_stops_only_what_needs_it(source: Path, tmp_path: Path):
 
 def test_a_passing_fault_is_tried_again(source: Path, tmp_path: Path):
     audit(source, tmp_path / "run", *CUT, until="embed")
-    run = Run(tmp_path / "run", Config.load(tmp_path / "run/config.yaml"), "cpu", 1)
+    run = Run.open(tmp_path / "run")
     tries = []
 
     def work(run: Run, unit: Unit) -> dict[str, int]:
@@ -110,21 +111,21 @@ def test_a_passing_fault_is_tried_again(source: Path, tmp_path: Path):
             raise OSError(5, "Input/output error")
         return {"rows": 1}
 
-    stage = Stage("trial", (), lambda run: [], work)
-    outcome = execute(run, stage, Unit("one", (), ()), "mark")
+    stage = Stage("trial", lambda run: [], work)
+    outcome = execute(run, stage, Unit("one", (), {}), "mark")
     assert isinstance(outcome, Receipt) and len(tries) == 2
     once = replace(
         run, config=run.config.model_copy(update={"workers": run.config.workers.model_copy(update={"retries": 0})})
     )
     tries.clear()
-    assert isinstance(execute(once, stage, Unit("two", (), ()), "mark"), Failure)
+    assert isinstance(execute(once, stage, Unit("two", (), {}), "mark"), Failure)
 
 
 def test_a_dying_worker_is_a_failed_unit(source: Path, tmp_path: Path, monkeypatch):
     """Units on a local cluster whose workers are killed by the unit itself: the run says so and goes on."""
     audit(source, tmp_path / "run", *CUT, until="embed")
     config = Config.load(tmp_path / "run/config.yaml", settings=["workers.kind=local", "workers.n=1"])
-    run = Run(tmp_path / "run", config, "cpu", 1)
+    run = replace(Run.open(tmp_path / "run"), config=config)
     units = [(unit, "mark") for unit in CLUSTER.units(run)]
     monkeypatch.setattr(remote, "_execute", _die_on_the_second)
     import dask
@@ -146,7 +147,7 @@ def test_names_and_counts_travel_and_nothing_else(source: Path, tmp_path: Path):
     import pickle
 
     audit(source, tmp_path / "run", *CUT)
-    run = Run(tmp_path / "run", Config.load(tmp_path / "run/config.yaml"), "cpu", 1)
+    run = Run.open(tmp_path / "run")
     for stage in FLOW:
         for unit in stage.units(run):
             sent = replace(unit, reads=(), accepts=())
@@ -159,7 +160,6 @@ def test_an_image_of_the_source_may_change_hands_while_it_is_read(tmp_path: Path
         save(tmp_path / f"images/{number}.png", pattern(np.random.default_rng(number)))
     audit(tmp_path / "images", tmp_path / "run", until="scan")
     (tmp_path / "images/2.png").unlink()
-    run_config = Config.load(tmp_path / "images", out=tmp_path / "run", settings=["workers.device=cpu"])
-    run = Run(tmp_path / "run", run_config, "cpu", 1)
-    unit = FLOW[0].units(run)[0]
-    assert FLOW[0].work(run, unit)["unreadable"] == 1
+    run = Run.open(tmp_path / "run")
+    EMBED.prepare(run)
+    assert EMBED.work(run, EMBED.units(run)[0])["unreadable"] == 1

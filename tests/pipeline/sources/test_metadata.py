@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 
 from pixsieve import Config, ConfigError
 from pixsieve.config.sections import Source
-from pixsieve.folder import metadata
-from pixsieve.folder.run import Run
+from pixsieve.folder.run_folder import Run
 from pixsieve.sources import metadata_file
 from tests.pipeline.helpers import audit, by_key, pattern, ran, save
 
@@ -41,7 +40,7 @@ def test_labels_and_splits(source: Path, tmp_path: Path):
         run = Run.open(tmp_path / "run")
         keys = run.manifest.all(["key"])["key"].to_pylist()
         rows = np.arange(len(keys))[::-1]
-        labels, splits = metadata.labels(run, rows).to_pylist(), metadata.splits(run, rows).to_pylist()
+        labels, splits = (of(run.manifest, rows).to_pylist() for of in (run.metadata.labels, run.metadata.splits))
         return dict(zip(keys[::-1], zip(labels, splits, strict=True), strict=True))
 
     given_ = csv(tmp_path / "m.csv", "key,label,split,what,where\ndogs/a.png,01,x,3,\ntop.png,,y,,null\n")

@@ -29,7 +29,9 @@ def written(folder: Path, order: np.ndarray) -> Path:
 
 def found(out: Path) -> dict[str, dict]:
     """By key; related rows by their keys, as row numbers depend on the history of a run."""
-    keys = dict(zip(*(pq.read_table(out / "labels.parquet")[name].to_pylist() for name in ("row", "key")), strict=True))
+    keys = dict(
+        zip(*(pq.read_table(out / "assignments.parquet")[name].to_pylist() for name in ("row", "key")), strict=True)
+    )
     rows = pq.read_table(out / "mislabels.parquet").to_pylist()
     assert [row.pop("row") for row in rows] == [row for row, key in keys.items() if key in {r["key"] for r in rows}]
     return {row["key"]: row | {"related": keys.get(row["related"])} for row in rows}

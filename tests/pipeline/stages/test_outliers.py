@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from pixsieve import Clusterer, ConfigError
+from pixsieve.folder.run_folder import Run
 from tests.pipeline.helpers import audit, by_key, ran
 
 
@@ -22,13 +23,10 @@ def drawn(path: Path, n: int = 120) -> np.ndarray:
 
 @pytest.mark.parametrize("cut", [(), ("run.batch_rows=32", "run.block_rows=32")])
 def test_dataeval_in_a_run_is_the_class_over_the_stored_vectors(tmp_path: Path, cut: tuple[str, ...]):
-    from pixsieve.folder import embeddings
-
     drawn(tmp_path / "x.npy")
     audit(tmp_path / "x.npy", tmp_path / "run", "outliers.rule=dataeval", *cut)
     keys = [row["key"] for row in by_key(tmp_path / "run", "labels")]  # in the order of the keys, as text
-    batches = 4 if cut else 1
-    vectors, _ = embeddings.read(tmp_path / "run", "vectors", tuple(range(batches)))
+    vectors = Run.open(tmp_path / "run").store.read(range(4 if cut else 1)).vectors
     rows = {row["key"]: at for at, row in enumerate(_by_row(tmp_path / "run"))}
     expected = Clusterer(vectors[[rows[key] for key in keys]].astype(float)).evaluate()
     found = json.loads((tmp_path / "run/dataeval.json").read_text())
@@ -46,7 +44,7 @@ def test_dataeval_in_a_run_is_the_class_over_the_stored_vectors(tmp_path: Path, 
 def _by_row(out: Path) -> list[dict]:
     import pyarrow.parquet as pq
 
-    return pq.read_table(out / "labels.parquet").to_pylist()
+    return pq.read_table(out / "assignments.parquet").to_pylist()
 
 
 def test_another_rule_runs_only_what_depends_on_it(tmp_path: Path):

@@ -8,24 +8,18 @@ import pytest
 from hypothesis import given
 from sklearn import metrics
 
-from pixsieve import Config, files
+from pixsieve import backend, files
 from pixsieve.clusterers import scores
-from pixsieve.clusterers.clustering import unit
 from pixsieve.config.sections import Cluster, Search
-from pixsieve.folder.run import Run
 from pixsieve.folder.sample import Sample
-from tests.pipeline.helpers import audit, by_key, ran
+from tests.pipeline.helpers import GIVEN, audit, by_key, ran
 from tests.pipeline.matching.test_matching import CUT, blobs, labels_of
 
 
-def this(tmp_path: Path) -> Run:
-    config = Config.load(tmp_path, settings=["workers.device=cpu"])
-    return Run(tmp_path, config, "cpu", 1)
-
-
-def tried(tmp_path: Path, x: np.ndarray, of: int | None = None, **search) -> list[dict]:
+def tried(x: np.ndarray, of: int | None = None, **search) -> list[dict]:
     settings = Cluster(search=Search(**search), n_clusters=3)
-    return scores.tried(this(tmp_path), settings, Sample(np.arange(len(x)), x.astype(np.float16), of or len(x)))
+    sample = Sample(np.arange(len(x)), x.astype(np.float16), of or len(x))
+    return scores.tried(settings, sample, 0, GIVEN, backend.cpu())
 
 
 def test_candidates_are_all_combinations_that_differ():
@@ -42,13 +36,13 @@ def test_candidates_are_all_combinations_that_differ():
 def test_the_scores_are_those_of_scikit_learn_without_noise(tmp_path: Path):
     x, _ = blobs(np.random.default_rng(0), 300)
     for rule in ("robust", "minmax"):
-        records = tried(tmp_path, x, similarity=[0.7, 0.9], min_samples=[5], rule=rule)
+        records = tried(x, similarity=[0.7, 0.9], min_samples=[5], rule=rule)
         for record, candidate in zip(
             records, scores.candidates(Cluster(search=Search(similarity=[0.7, 0.9]))), strict=True
         ):
-            labels = scores.fit(x.astype(np.float16), candidate, 0, this(tmp_path).backend).labels
+            labels = scores.fit(x.astype(np.float16), candidate, 0, GIVEN, backend.cpu()).cluster
             use = labels >= 0 if rule == "robust" else np.ones(300, bool)
-            rows = unit(x.astype(np.float16))[use]
+            rows = GIVEN.unit(x.astype(np.float16))[use]
             assert record["silhouette"] == pytest.approx(metrics.silhouette_score(rows, labels[use]))
             assert record["davies_bouldin"] == pytest.approx(metrics.davies_bouldin_score(rows, labels[use]))
             assert record["calinski_harabasz"] == pytest.approx(
@@ -90,14 +84,14 @@ def test_a_total_does_not_depend_on_order_or_on_candidates_without_scores(values
 def test_little_of_everything_is_no_crash(tmp_path: Path):
     every = {"method": ["dbscan", "hdbscan", "kmeans", "agglomerative", "gaussian_mixture"]}
     for n in (0, 1, 2, 3, 5):
-        records = tried(tmp_path, blobs(np.random.default_rng(0), max(n, 1))[0][:n], **every)
+        records = tried(blobs(np.random.default_rng(0), max(n, 1))[0][:n], **every)
         assert len(records) == 5 and all(record["error"] is None for record in records)
     same = np.ones((40, 8), np.float32)
     for rule in ("robust", "minmax"):
         # Only what must give three clusters cuts equal rows apart.
-        totals = [record["score"] for record in tried(tmp_path, same, **every, rule=rule)]
+        totals = [record["score"] for record in tried(same, **every, rule=rule)]
         assert totals == [None, None, None, 0.5, None]
-        assert len(tried(tmp_path, blobs(np.random.default_rng(0), 50)[0], similarity=[0.9], rule=rule)) == 1
+        assert len(tried(blobs(np.random.default_rng(0), 50)[0], similarity=[0.9], rule=rule)) == 1
 
 
 def test_a_candidate_that_fails_is_a_line_of_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -108,16 +102,16 @@ def test_a_candidate_that_fails_is_a_line_of_the_table(tmp_path: Path, monkeypat
 
     real = scores.fit
     monkeypatch.setattr(scores, "fit", fit)
-    bad, good = tried(tmp_path, blobs(np.random.default_rng(0), 100)[0], similarity=[0.4, 0.9])
+    bad, good = tried(blobs(np.random.default_rng(0), 100)[0], similarity=[0.4, 0.9])
     assert bad["error"] == "ValueError: too loose" and bad["score"] is None and good["score"] is not None
 
 
 def test_a_sample_is_tried_with_settings_of_its_density(tmp_path: Path):
     x, _ = blobs(np.random.default_rng(0), 100)
-    (record,) = tried(tmp_path, x, of=400, min_samples=[21], min_cluster_size=[40], method=["hdbscan"])
+    (record,) = tried(x, of=400, min_samples=[21], min_cluster_size=[40], method=["hdbscan"])
     assert record["parameters"]["min_samples"] == 21
     assert record["used"] == {"method": "hdbscan", "min_cluster_size": 10, "min_samples": 6, "selection": "eom"}
-    (record,) = tried(tmp_path, x, of=400_000, min_samples=[1], method=["dbscan"])
+    (record,) = tried(x, of=400_000, min_samples=[1], method=["dbscan"])
     assert record["used"]["min_samples"] == 1
 
 
@@ -134,7 +128,7 @@ def test_the_choice_is_made_once_and_stands(tmp_path: Path):
     assert choice["candidates"][choice["chosen"]]["parameters"]["similarity"] == 0.85
     plain = tmp_path / "plain"
     audit(tmp_path / "x.npy", plain, *CUT, "cluster.similarity=0.85")
-    assert by_key(tmp_path / "run", "labels") == by_key(plain, "labels")
+    assert by_key(tmp_path / "run", "labels") == by_key(plain, "assignments")
     assert files.read_json(tmp_path / "run/match.json")["parameters"]["similarity"] == 0.85
 
     assert audit(tmp_path / "x.npy", tmp_path / "run", *CUT, SEARCH).idle

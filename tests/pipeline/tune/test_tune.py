@@ -12,7 +12,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from pixsieve.cli.app import app
-from pixsieve.folder.run import Run
+from pixsieve.folder.run_folder import Run
 from pixsieve.tune import tuning, words
 from tests.pipeline.helpers import audit
 from tests.pipeline.tune.test_curves import planted
@@ -47,7 +47,7 @@ def test_the_command_and_what_a_run_then_finds(tmp_path: Path):
     assert said["command"].endswith(f"--set cluster.similarity={found['similarity']}")
     assert f"Page: {run / 'tune/index.html'}" in output
     audit(tmp_path / "vectors.npy", run, "run.batch_rows=100", f"cluster.similarity={found['similarity']}")
-    labels = pq.read_table(run / "labels.parquet")["cluster"].to_numpy()
+    labels = pq.read_table(run / "assignments.parquet")["cluster"].to_numpy()
     assert found["noise"] == (labels < 0).sum()
     assert found["clusters"] == labels.max() + 1 == 10
     assert found["largest"] == np.bincount(labels[labels >= 0]).max()
@@ -135,10 +135,10 @@ def test_wrong_use(tmp_path: Path):
 
 def test_what_another_descriptor_embedded_does_not_count(tmp_path: Path):
     run = embedded(tmp_path, planted(17, groups=10, size=25, alone=0)[0])
-    (tmp_path / "images").mkdir()
-    config = (run / "config.yaml").read_text()
-    (run / "config.yaml").write_text(config.replace(str(tmp_path / "vectors.npy"), str(tmp_path / "images")))
-    assert Run.open(run).descriptor == "dct"
+    measure = json.loads((run / "measure.json").read_text())
+    measure["measure"]["name"] = "dct"
+    (run / "measure.json").write_text(json.dumps(measure))
+    assert Run.open(run).measure.name == "dct"
     code, output = called(run)
     assert code == 2 and "3 of 3 batches" in output
 

@@ -1,0 +1,52 @@
+"""The features of a network, `embed.model`."""
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from pixsieve import files
+from pixsieve.backend import Backend
+from pixsieve.config.sections import Embed
+from pixsieve.descriptors.descriptor import Descriptor, Embedder
+from pixsieve.folder.measure import Measure
+from pixsieve.models import torchvision
+
+NEAR = 0.95  # a cautious convention, not a test
+
+
+def measure(embed: Embed, backend: Backend) -> Measure:
+    return Measure(str(embed.model), "cosine", "float16", _network(embed, backend).dim, NEAR)
+
+
+def load(embed: Embed, backend: Backend) -> Embedder:
+    network = _network(embed, backend)
+    return Embedder(network.prepare, network.embed)
+
+
+def weights(embed: Embed) -> str:
+    """What the weights are: the digest of a file, else torchvision's name."""
+    if embed.weights is not None and Path(embed.weights).is_file():
+        return files.digest(Path(embed.weights))
+    return embed.weights or "DEFAULT"
+
+
+def attributes(embed: Embed, backend: Backend) -> dict[str, Any]:
+    return {"weights": weights(embed), "precision": _precision(embed, backend)}
+
+
+def _precision(embed: Embed, backend: Backend) -> str:
+    return embed.precision if embed.precision != "auto" else "bfloat16" if backend.autocast else "float32"
+
+
+def _network(embed: Embed, backend: Backend) -> torchvision.Network:
+    asked = str(embed.model), embed.weights, _precision(embed, backend), backend.torch_device
+    return _load(*asked, weights(embed))
+
+
+@lru_cache(2)
+def _load(model: str, weights: str | None, precision: str, device: str, digest: str) -> torchvision.Network:
+    """digest: of the weights, as a file may change between two runs of one process."""
+    return torchvision.load(model, weights, precision, device)
+
+
+DESCRIPTOR = Descriptor(measure, load, weights, attributes)

@@ -1,0 +1,82 @@
+"""What rows are compared by: the descriptor of a run as far as those need to know it who compare its rows.
+
+The scan writes it into the run folder. The geometry follows from the metric:
+
+    metric    rows                             similarity                distance
+    cosine    floats, about unit length        cosine                    chord, sqrt(2 - 2 similarity)
+    hamming   packed bits (uint8)              share of equal bits       1 - similarity
+    jaccard   MinHash signatures (integers)    share of equal entries    1 - similarity
+"""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from pixsieve import files
+from pixsieve.errors import ConfigError
+from pixsieve.kernels import Metric
+
+MEASURE = "measure.json"
+VECTORS = "vectors"  # the name of the measure of given vectors
+
+
+@dataclass(frozen=True)
+class Measure:
+    name: str  # also of its group in the store
+    metric: Metric
+    dtype: str  # of the stored rows
+    width: int  # numbers in a stored row
+    near: float  # the similarity above which two images count as near duplicates, where the configuration names none
+    verified: bool = False  # whether near pairs are compared once more, by the small images that were embedded
+    symmetries: bool = False  # whether the row of a mirrored or rotated image can be had from that of the image
+
+    @classmethod
+    def load(cls, root: Path) -> Self | None:
+        path = root / MEASURE
+        return cls(**files.read_json(path)["measure"]) if path.exists() else None
+
+    @classmethod
+    def kept(cls, root: Path, made_of: Any) -> Self | None:
+        """That of the run folder, if it was made of this."""
+        path = root / MEASURE
+        return cls.load(root) if path.exists() and files.read_json(path)["made_of"] == made_of else None
+
+    def save(self, root: Path, made_of: Any) -> None:
+        """made_of: what the measure follows from, as JSON."""
+        value = {"made_of": made_of, "measure": asdict(self)}
+        if not (root / MEASURE).exists() or files.read_json(root / MEASURE) != value:
+            files.write_json(root / MEASURE, value)
+
+    def usable(self, x: np.ndarray) -> np.ndarray:
+        """(n,) booleans: rows of x (n, width) that can be compared. Under cosine a zero row has no direction."""
+        return np.asarray(x.any(axis=1)) if self.metric == "cosine" else np.ones(len(x), bool)
+
+    def coordinates(self, x: np.ndarray) -> np.ndarray:
+        """(n, d) floats of a Euclidean space, for methods that want one: bits as +1 and -1. ConfigError for a metric
+        that has none."""
+        if self.metric == "cosine":
+            return x
+        if self.metric == "hamming":
+            return np.unpackbits(x, axis=1).astype(np.float16) * 2 - 1
+        raise ConfigError(f"rows of {self.name} have no coordinates: use dbscan, hdbscan or single linkage")
+
+    def unit(self, x: np.ndarray) -> np.ndarray:
+        """The coordinates of usable rows x (n, width) in float32, each row at length 1."""
+        wide = self.coordinates(x).astype(np.float32)
+        return wide / np.linalg.norm(wide, axis=1, keepdims=True)
+
+    def cosine(self, similarity: Any) -> Any:
+        """Of the coordinates of rows of this similarity."""
+        return 2 * similarity - 1 if self.metric == "hamming" else similarity
+
+    def distance(self, length: Any) -> Any:
+        """Of rows of similarity 1 - length; never below 0."""
+        length = np.maximum(length, 0)
+        return np.sqrt(2 * length) if self.metric == "cosine" else length
+
+    @property
+    def farthest(self) -> float:
+        """The distance of rows that could not be more unlike."""
+        return 2.0 if self.metric == "cosine" else 1.0

@@ -1,0 +1,51 @@
+"""The run folder: everything about one audited data set."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Self
+
+from pixsieve import backend
+from pixsieve.config.sections import Config
+from pixsieve.errors import ConfigError
+from pixsieve.folder.embeddings import Store
+from pixsieve.folder.manifest import Manifest
+from pixsieve.folder.measure import Measure
+from pixsieve.folder.metadata import Metadata
+
+CONFIG = "config.yaml"
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a unit of work gets to know: where the run is, its configuration, what is in it, and what computes. It is
+    read once, when it is scanned or opened; no attribute reads a file."""
+
+    path: Path
+    config: Config
+    backend: backend.Backend
+    threads: int
+    manifest: Manifest
+    measure: Measure
+    metadata: Metadata
+
+    @classmethod
+    def open(cls, path: str | Path, device: Literal["cpu", "gpu"] = "cpu", threads: int = 1) -> Self:
+        """An existing run folder, as its last scan left it; its source need not be there. Raises ConfigError."""
+        root = Path(path).absolute()
+        if not (root / CONFIG).exists():
+            raise ConfigError(f"{path} is not a run folder: it has no {CONFIG}")
+        config = Config.load(root / CONFIG)
+        manifest, measure = Manifest.load(root), Measure.load(root)
+        if manifest is None or measure is None:
+            raise ConfigError(f"{path} has no manifest yet: the source has not been scanned")
+        metadata = Metadata.load(root, config.source)
+        return cls(root, config, backend.of(device), threads, manifest, measure, metadata)
+
+    @property
+    def store(self) -> Store:
+        return Store(self.path, self.measure, self.manifest.batch_rows)
+
+    @property
+    def near(self) -> float:
+        """The threshold of near duplicates."""
+        return self.config.duplicates.similarity or self.measure.near
