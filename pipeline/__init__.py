@@ -7,7 +7,14 @@ summary = run(Config.load("photos/", out="runs/photos"))
 from typing import TYPE_CHECKING, Any
 
 from pixsieve.config.sections import Config
-from pixsieve.errors import ConfigError
+from pixsieve.errors import (
+    ClusterError,
+    ConfigError,
+    FolderBusyError,
+    FolderDamagedError,
+    PixsieveError,
+    SourceError,
+)
 from pixsieve.flow import run
 from pixsieve.folder.cluster_table import Cluster, read_clusters, write_clusters
 from pixsieve.folder.run_folder import Run
@@ -20,11 +27,16 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = [
     "Cluster",
+    "ClusterError",
     "Clusterer",
     "Config",
     "ConfigError",
     "Datapoint",
+    "FolderBusyError",
+    "FolderDamagedError",
+    "PixsieveError",
     "Run",
+    "SourceError",
     "Summary",
     "datapoints",
     "read_clusters",

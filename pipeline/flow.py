@@ -21,7 +21,7 @@ def run(config: Config, *, until: str | None = None, only: str | None = None) ->
     """Brings the run folder up to date with the source and the configuration, as far as stage `until`; or does one
     stage only, with what the stages before it have left there.
 
-    Raises ConfigError for wrong use; a unit that fails is in the summary, and the others are done all the same.
+    Raises a PixsieveError that says what is wrong. A unit that fails is in the summary; the others are done.
     """
     names = ["scan", *(stage.name for stage in FLOW)]
     for option, stage in (("until", until), ("only", only)):

@@ -1,4 +1,4 @@
-"""The command line. Exit codes: 0 done, 2 wrong use or configuration, 3 some units failed, 130 interrupted."""
+"""The command line. Exit codes: 0 done, 2 something to change (errors.py), 3 some units failed, 130 interrupted."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ import typer
 
 from pixsieve import __version__, files
 from pixsieve.config.sections import Config
-from pixsieve.errors import ConfigError
+from pixsieve.errors import PixsieveError
 from pixsieve.flow import run as audit
 from pixsieve.folder.run_folder import Run
 from pixsieve.report.words import ending, found
@@ -146,9 +146,9 @@ def _exit_codes() -> Iterator[None]:
         with interrupts.kept():
             yield
             interrupts.check()
-    except ConfigError as error:
+    except PixsieveError as error:
         typer.echo(f"pixsieve: {error}", err=True)
-        raise typer.Exit(2) from None
+        raise typer.Exit(error.exit_code) from None
     except KeyboardInterrupt:
         typer.echo("pixsieve: interrupted; the same command goes on from here", err=True)
         raise typer.Exit(130) from None

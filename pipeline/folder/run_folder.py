@@ -6,7 +6,7 @@ from typing import Literal, Self
 
 from pixsieve import backend
 from pixsieve.config.sections import Config
-from pixsieve.errors import ConfigError
+from pixsieve.errors import FolderDamagedError
 from pixsieve.folder.embeddings import Store
 from pixsieve.folder.manifest import Manifest
 from pixsieve.folder.measure import Measure
@@ -30,14 +30,14 @@ class Run:
 
     @classmethod
     def open(cls, path: str | Path, device: Literal["cpu", "gpu"] = "cpu", threads: int = 1) -> Self:
-        """An existing run folder, as its last scan left it; its source need not be there. Raises ConfigError."""
+        """An existing run folder, as its last scan left it; its source need not be there. Raises FolderDamagedError."""
         root = Path(path).absolute()
         if not (root / CONFIG).exists():
-            raise ConfigError(f"{path} is not a run folder: it has no {CONFIG}")
+            raise FolderDamagedError(f"{path} is not a run folder: it has no {CONFIG}")
         config = Config.load(root / CONFIG)
         manifest, measure = Manifest.load(root), Measure.load(root)
         if manifest is None or measure is None:
-            raise ConfigError(f"{path} has no manifest yet: the source has not been scanned")
+            raise FolderDamagedError(f"{path} has no manifest yet: the source has not been scanned")
         metadata = Metadata.load(root, config.source)
         return cls(root, config, backend.of(device), threads, manifest, measure, metadata)
 

@@ -6,7 +6,7 @@ import traceback
 from dataclasses import asdict, dataclass
 
 from pixsieve import files
-from pixsieve.errors import ConfigError
+from pixsieve.errors import PixsieveError
 from pixsieve.folder.run_folder import Run
 from pixsieve.runtime.receipts import VOID, Receipt
 from pixsieve.runtime.stage import Stage, Unit
@@ -38,7 +38,7 @@ def execute(run: Run, stage: Stage, unit: Unit, mark: str) -> Receipt | Failure:
             return receipt
         except Exception as error:
             fatal = isinstance(error, OSError) and error.errno in NO_ROOM
-            again = left and not fatal and not isinstance(error, ConfigError)  # which says what to change
+            again = left and not fatal and not isinstance(error, PixsieveError)  # which says what to change
             failure = Failure(unit.name, f"{type(error).__name__}: {error}", traceback.format_exc(), fatal)
             if not again:
                 break

@@ -11,18 +11,18 @@ from typing import Any
 import psutil
 
 from pixsieve import files
-from pixsieve.errors import ConfigError
+from pixsieve.errors import FolderBusyError
 
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Holds RUN/lock. The lock of a dead process is taken over; a live one is refused with ConfigError."""
+    """Holds RUN/lock. The lock of a dead process is taken over; a live one is refused with FolderBusyError."""
     path = folder / "lock"
     me = {"host": socket.gethostname(), "pid": os.getpid(), "started": psutil.Process().create_time()}
     with _guard(folder):
         owner = _owner(path)
         if owner is not None and _alive(owner):
-            raise ConfigError(
+            raise FolderBusyError(
                 f"{folder} is in use by process {owner['pid']} on {owner['host']}; wait for it"
                 + ("" if owner["host"] == me["host"] else f", or delete {path} if you know that it is dead")
             )

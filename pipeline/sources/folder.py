@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
-from pixsieve.errors import ConfigError
+from pixsieve.errors import SourceError
 from pixsieve.folder.manifest import LISTING
 
 Row = tuple[str, str, int, str, str | None]
@@ -34,7 +34,7 @@ def rows_of(root: Path, wanted: re.Pattern[str], leave_out: Path) -> Iterator[Ro
             info_here = os.stat(place)  # noqa: PTH116
             entries = list(os.scandir(place))
         except OSError as error:
-            raise ConfigError(
+            raise SourceError(
                 f"cannot list the folder {os.fsdecode(place)}: {error.strerror}; its images would be taken for removed"
             ) from None
         here = above | {(info_here.st_dev, info_here.st_ino)}

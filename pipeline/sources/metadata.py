@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from pixsieve import files
 from pixsieve.config import keep_rules
 from pixsieve.config.sections import Config, Source
-from pixsieve.errors import ConfigError
+from pixsieve.errors import ConfigError, SourceError
 from pixsieve.folder.metadata import FOLDER, PLACE, SPLIT, chosen, part_of
 from pixsieve.rules import keep
 from pixsieve.sources import metadata_file
@@ -23,7 +23,7 @@ log = logging.getLogger("pixsieve")
 
 def scanned(path: Path, config: Config, listed: pa.Table) -> pa.Table:
     """Brings RUN/source/metadata.parquet up to date. Returns the listed rows without the metadata's own file, which is
-    no row. Raises ConfigError if a column is named that is not there, or if no key fits."""
+    no row. Raises ConfigError if a column is named that is not there, SourceError if no key fits."""
     table = metadata_file.read(config.source)
     if table is None:
         (path / PLACE).unlink(missing_ok=True)
@@ -48,11 +48,11 @@ def _own_key(source: Source) -> str:
 
 
 def _compare(known: pa.ChunkedArray, listed: pa.ChunkedArray) -> None:
-    """Says in one line how many keys are on one side only. ConfigError if none is on both."""
+    """Says in one line how many keys are on one side only. SourceError if none is on both."""
     strange = len(known) - pc.sum(pc.is_in(known, listed)).as_py() if len(known) else 0
     without = len(listed) - (len(known) - strange)
     if len(known) and len(listed) and strange == len(known):
-        raise ConfigError(
+        raise SourceError(
             f"source.metadata: none of its {len(known)} keys is in the source; one is {known[0].as_py()!r}, one of the"
             f" source {listed[0].as_py()!r}"
         )

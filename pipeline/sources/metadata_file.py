@@ -9,13 +9,14 @@ import xxhash
 
 from pixsieve import files
 from pixsieve.config.sections import Source
-from pixsieve.errors import ConfigError
+from pixsieve.errors import ConfigError, SourceError
 from pixsieve.folder.metadata import LABEL, SPLIT
 
 
 def read(source: Source) -> pa.Table | None:
     """The metadata as it is kept: `key` first, the others by name; sorted by key; columns of labels and of splits are
-    text, numbers that are none are null. None where there is no metadata. Raises ConfigError."""
+    text, numbers that are none are null. None where there is no metadata. Raises SourceError, and
+    ConfigError for a file of another kind."""
     if source.metadata is None:
         return None
     path = Path(source.metadata)
@@ -25,14 +26,14 @@ def read(source: Source) -> pa.Table | None:
     try:
         table = _read_csv(path, text) if path.suffix == ".csv" else files.read_table(path)
     except OSError as error:
-        raise ConfigError(f"source.metadata: cannot read {path}: {error.strerror or error}") from None
+        raise SourceError(f"source.metadata: cannot read {path}: {error.strerror or error}") from None
     except pa.ArrowException as error:
-        raise ConfigError(f"source.metadata: {path} cannot be understood: {error}") from None
+        raise SourceError(f"source.metadata: {path} cannot be understood: {error}") from None
     names = table.column_names
     if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise ConfigError(f"source.metadata: {path} has the column {twice[0]!r} twice")
+        raise SourceError(f"source.metadata: {path} has the column {twice[0]!r} twice")
     if "key" not in names:
-        raise ConfigError(f"source.metadata: {path} has no column 'key', only {', '.join(map(repr, names)) or 'none'}")
+        raise SourceError(f"source.metadata: {path} has no column 'key', only {', '.join(map(repr, names)) or 'none'}")
     columns = {name: _normal(path, name, table[name], name in text) for name in ["key", *sorted({*names} - {"key"})]}
     return _with_digests(_checked_keys(path, pa.table(columns)).sort_by("key"))
 
@@ -55,13 +56,13 @@ def _normal(path: Path, name: str, column: pa.ChunkedArray, text: bool) -> pa.Ch
     if pa.types.is_floating(column.type):
         column = pc.if_else(pc.is_nan(column), None, column)
     if name == "key" and not (_is_text(column.type) or pa.types.is_integer(column.type)):
-        raise ConfigError(f"source.metadata: the column 'key' of {path} holds {column.type}, not strings or integers")
+        raise SourceError(f"source.metadata: the column 'key' of {path} holds {column.type}, not strings or integers")
     if not (name == "key" or text):
         return column
     try:
         return column.cast(pa.string())
     except pa.ArrowException:
-        raise ConfigError(
+        raise SourceError(
             f"source.metadata: the column {name!r} of {path} holds {column.type}, which is no name"
         ) from None
 
@@ -73,11 +74,11 @@ def _is_text(kind: pa.DataType) -> bool:
 def _checked_keys(path: Path, table: pa.Table) -> pa.Table:
     if table["key"].null_count:
         at = pc.index(pc.is_null(table["key"]), True).as_py()
-        raise ConfigError(f"source.metadata: row {at + 1} of {path} has no key")
+        raise SourceError(f"source.metadata: row {at + 1} of {path} has no key")
     counts = pc.value_counts(table["key"])
     twice = counts.filter(pc.greater(counts.field("counts"), 1)).field("values")
     if len(twice):
-        raise ConfigError(f"source.metadata: {path} has {len(twice)} keys more than once, one is {twice[0].as_py()!r}")
+        raise SourceError(f"source.metadata: {path} has {len(twice)} keys more than once, one is {twice[0].as_py()!r}")
     return table
 
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pixsieve.errors import ConfigError
+from pixsieve.errors import SourceError
 
 RECORDS = ("Datapoint", "Cluster")
 KINDS = "biufUS"  # of numbers and texts in arrays
@@ -30,29 +30,29 @@ class Pickled(NamedTuple):
 
 def read(path: Path) -> Pickled:
     """Vectors, keys and labels of a pickled list of datapoints, read whole. The key is the path; a later datapoint of
-    the same path gets `path#2`, `path#3`, ... Raises ConfigError, also for a pickle that names anything else."""
+    the same path gets `path#2`, `path#3`, ... Raises SourceError, also for a pickle that names anything else."""
     with path.open("rb") as file:
         items = _Unpickler(file, path).load()
     if not isinstance(items, list | tuple):
-        raise ConfigError(f"source.path: {path} holds a {type(items).__name__}; wanted: a list of Datapoint objects")
+        raise SourceError(f"source.path: {path} holds a {type(items).__name__}; wanted: a list of Datapoint objects")
     found = Pickled([], [], [])
     seen: Counter[str] = Counter()
     for row, item in enumerate(items):
         where = f"source.path: {path}, item {row}"
         if type(item).__name__ != "Datapoint":
-            raise ConfigError(f"{where} is a {type(item).__name__}; wanted: a list of Datapoint objects")
+            raise SourceError(f"{where} is a {type(item).__name__}; wanted: a list of Datapoint objects")
         if missing := [name for name in ("data", "label", "path") if name not in vars(item)]:
-            raise ConfigError(f"{where} has no attribute {missing[0]}; a Datapoint has data, label and path")
+            raise SourceError(f"{where} has no attribute {missing[0]}; a Datapoint has data, label and path")
         vector = _vector(item.data, where)
         first = found.vectors[0] if row else vector
         if (vector.shape, vector.dtype) != (first.shape, first.dtype):
-            raise ConfigError(
+            raise SourceError(
                 f"{where} holds {len(vector)} numbers of {vector.dtype}, item 0 holds {len(first)} of"
                 f" {first.dtype}; give all rows one width and one type"
             )
         name = _text(item.path, f"{where}, path")
         if name is None:
-            raise ConfigError(f"{where}: path is None; every datapoint needs one")
+            raise SourceError(f"{where}: path is None; every datapoint needs one")
         seen[name] += 1
         found.vectors.append(vector)
         found.keys.append(name if seen[name] == 1 else f"{name}#{seen[name]}")
@@ -68,10 +68,10 @@ def _vector(value: Any, where: str) -> np.ndarray:
         # NumPy has no bfloat16; float32 holds each of its values.
         value = (value.float() if value.dtype == torch.bfloat16 else value).numpy()
     if not isinstance(value, np.ndarray):
-        raise ConfigError(f"{where}: data is a {type(value).__name__}; wanted: an array or a tensor of floats")
+        raise SourceError(f"{where}: data is a {type(value).__name__}; wanted: an array or a tensor of floats")
     flat = value[0] if value.ndim == 2 and len(value) == 1 else value
     if flat.ndim != 1 or not len(flat) or not np.issubdtype(flat.dtype, np.floating):
-        raise ConfigError(f"{where}: data is {value.dtype} {value.shape}; wanted: floats of shape (d,) or (1, d)")
+        raise SourceError(f"{where}: data is {value.dtype} {value.shape}; wanted: floats of shape (d,) or (1, d)")
     return flat
 
 
@@ -80,7 +80,7 @@ def _text(value: Any, where: str) -> str | None:
         return None if value is None else str(value)
     if isinstance(value, int | np.integer) and not isinstance(value, bool):
         return str(int(value))
-    raise ConfigError(f"{where} is a {type(value).__name__}; wanted: a string or an integer")
+    raise SourceError(f"{where} is a {type(value).__name__}; wanted: a string or an integer")
 
 
 class _Unpickler(pickle.Unpickler):
@@ -94,7 +94,7 @@ class _Unpickler(pickle.Unpickler):
         if name in RECORDS:
             return self.allowed["", name]
         if (module, name) not in self.allowed:
-            raise ConfigError(
+            raise SourceError(
                 f"source.path: {self.path} was not read: it wants to use {module}.{name}, and a pickle may use only"
                 " arrays, tensors, containers and Datapoint. Save it as .npz: vectors, keys, labels"
             )

@@ -7,23 +7,23 @@ from urllib.parse import unquote_to_bytes
 import pyarrow as pa
 
 from pixsieve.config.sections import Source
-from pixsieve.errors import ConfigError
+from pixsieve.errors import ConfigError, SourceError
 from pixsieve.folder.manifest import LISTING
 from pixsieve.sources import vectors
 from pixsieve.sources.folder import columns, matcher, rows_of
 
 
 def kind(source: Source) -> str:
-    """ "folder" or "vectors"; ConfigError if the path is neither."""
+    """ "folder" or "vectors". SourceError if the path is neither, ConfigError if source.format says otherwise."""
     path = Path(source.path)
     if not path.exists():
-        raise ConfigError(f"source.path: {path} does not exist")
+        raise SourceError(f"source.path: {path} does not exist")
     if vectors.is_given(path) and not (path.is_dir() and source.format == "folder"):
         found = "vectors"
     elif path.is_dir():
         found = "folder"
     else:
-        raise ConfigError(
+        raise SourceError(
             f"source.path: {path} is neither a folder of images nor vectors ({', '.join(vectors.SUFFIXES)})"
         )
     if source.format not in ("auto", found):

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import zarr
 
-from pixsieve.errors import ConfigError
+from pixsieve.errors import PixsieveError, SourceError
 from pixsieve.sources import pickled
 
 # One set of names for all formats.
@@ -27,35 +27,35 @@ class Content(NamedTuple):
 
     shape: tuple[int, int]
     dtype: np.dtype
-    parts: Iterable[Any]  # buffers: the numbers in their order; reading them may raise ConfigError
+    parts: Iterable[Any]  # buffers: the numbers in their order; reading them may raise SourceError
     keys: pa.ChunkedArray | None  # (n,) strings, unique, no nulls
     labels: pa.ChunkedArray | None  # (n,) strings or nulls
     fortran_order: bool = False
 
 
 def content(path: Path) -> Content:
-    """Raises ConfigError for whatever is wrong with the file, as far as it shows before the vectors are read."""
+    """Raises SourceError for whatever is wrong with the file, as far as it shows before the vectors are read."""
     with reading(path):
         return READERS[".zarr" if path.is_dir() else path.suffix](path)
 
 
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """Whatever goes wrong inside as a ConfigError: a broken file makes its reader raise just about anything."""
+    """Whatever goes wrong inside as a SourceError: a broken file makes its reader raise just about anything."""
     try:
         yield
-    except (ConfigError, MemoryError):
+    except (PixsieveError, MemoryError):
         raise
     except Exception as error:
         told = f"{type(error).__name__}: {error}"
-        raise ConfigError(f"source.path: cannot read vectors from {path}: {told}; is it whole?") from error
+        raise SourceError(f"source.path: cannot read vectors from {path}: {told}; is it whole?") from error
 
 
 def check(path: Path, dtype: np.dtype, shape: tuple[int, ...], name: str = "") -> None:
-    """ConfigError unless these are floats of shape (n, d)."""
+    """SourceError unless these are floats of shape (n, d)."""
     if len(shape) != 2 or not np.issubdtype(dtype, np.floating) or shape[1] == 0:
         held = f"{name}: {dtype} {shape}" if name else f"{dtype} {shape}"
-        raise ConfigError(f"source.path: {path} holds {held}; wanted: floats of shape (n, d)")
+        raise SourceError(f"source.path: {path} holds {held}; wanted: floats of shape (n, d)")
 
 
 def _npz(path: Path) -> Content:
@@ -72,7 +72,7 @@ def _npz(path: Path) -> Content:
 
         def array(name: str) -> np.ndarray:
             if headers[name][2].hasobject:
-                raise ConfigError(f"source.path: {path}: {name} is pickled; save it as an array of strings (dtype str)")
+                raise SourceError(f"source.path: {path}: {name} is pickled; save it as an array of strings (dtype str)")
             with file.open(f"{name}.npy") as stream:
                 return np.lib.format.read_array(stream, allow_pickle=False)
 
@@ -102,12 +102,12 @@ def _parquet(path: Path) -> Content:
         ]
         name = _vectors_name(path, schema.names, floats)
         if name not in floats:
-            raise ConfigError(
+            raise SourceError(
                 f"source.path: {path}: the column {name} is {schema.field(name).type}; wanted: lists of floats"
             )
         kind = schema.field(name).type
         if n == 0 and not pa.types.is_fixed_size_list(kind):
-            raise ConfigError(
+            raise SourceError(
                 f"source.path: {path} has no rows, and {name} no fixed width; write rows, or a fixed_size_list"
             )
         dtype = np.dtype(kind.value_type.to_pandas_dtype())
@@ -129,7 +129,7 @@ def _is_list(kind: pa.DataType) -> bool:
 def _first_width(path: Path, file: pq.ParquetFile, name: str) -> int:
     first = next(file.iter_batches(1, columns=[name])).column(0)
     if first.null_count:
-        raise ConfigError(f"source.path: {path}: row 0 of {name} is null; leave such rows out")
+        raise SourceError(f"source.path: {path}: row 0 of {name} is null; leave such rows out")
     return len(first[0])
 
 
@@ -141,11 +141,11 @@ def _parquet_parts(path: Path, name: str, d: int, dtype: np.dtype) -> Iterator[n
             lengths = pc.fill_null(pc.list_value_length(column), -1).to_numpy()
             if (wrong := np.flatnonzero(lengths != d)).size:
                 held = f"has {lengths[wrong[0]]} numbers, row 0 has {d}" if lengths[wrong[0]] >= 0 else "is null"
-                raise ConfigError(f"source.path: {path}: row {at + wrong[0]} of {name} {held}; mend it or leave it out")
+                raise SourceError(f"source.path: {path}: row {at + wrong[0]} of {name} {held}; mend it or leave it out")
             values = column.flatten()
             if values.null_count:
                 row = at + pc.index(pc.is_null(values), True).as_py() // d
-                raise ConfigError(f"source.path: {path}: row {row} of {name} holds a null; mend it or leave it out")
+                raise SourceError(f"source.path: {path}: row {row} of {name} holds a null; mend it or leave it out")
             yield values.to_numpy()
             at += len(column)
 
@@ -169,7 +169,7 @@ def _no_pickle(path: Path, name: str, array: zarr.Array) -> None:
         key: value for key, value in array.metadata.to_dict().items() if key in ("filters", "compressor", "codecs")
     }
     if "pickle" in repr(codecs):
-        raise ConfigError(
+        raise SourceError(
             f"source.path: {path}: {name or 'the array'} is pickled, and was not read; save plain strings"
         )
 
@@ -187,7 +187,7 @@ def _zarr_parts(path: Path, array: zarr.Array) -> Iterator[np.ndarray]:
 def _pkl(path: Path) -> Content:
     vectors, keys, labels = pickled.read(path)
     if not vectors:
-        raise ConfigError(f"source.path: {path} holds an empty list, and so no width of vectors")
+        raise SourceError(f"source.path: {path} holds an empty list, and so no width of vectors")
     given = (_keys(path, "path", pa.chunked_array([keys], pa.string())), pa.chunked_array([labels], pa.string()))
     return Content((len(vectors), len(vectors[0])), vectors[0].dtype, map(np.ascontiguousarray, vectors), *given)
 
@@ -199,14 +199,14 @@ def _vectors_name(path: Path, found: list[str], floats: list[str]) -> str:
         return named
     if len(floats) != 1:
         held = f"{' and '.join(floats)} may each be the vectors" if floats else f"no vectors (only: {', '.join(found)})"
-        raise ConfigError(f"source.path: {path} holds {held}; give the floats of shape (n, d) the name vectors")
+        raise SourceError(f"source.path: {path} holds {held}; give the floats of shape (n, d) the name vectors")
     return floats[0]
 
 
 def _pick(path: Path, found: list[str], names: tuple[str, ...]) -> str | None:
     hits = [name for name in found if name in names]
     if len(hits) > 1:
-        raise ConfigError(f"source.path: {path} holds {' and '.join(hits)}, which mean the same; keep one of them")
+        raise SourceError(f"source.path: {path} holds {' and '.join(hits)}, which mean the same; keep one of them")
     return hits[0] if hits else None
 
 
@@ -218,7 +218,7 @@ def _names(
     for name in (_pick(path, found, KEYS), _pick(path, found, LABELS)):
         text = None if name is None else _text(path, name, read(name))
         if text is not None and len(text) != n:
-            raise ConfigError(f"source.path: {path}: {name} holds {len(text)} values for {n} vectors; one for each")
+            raise SourceError(f"source.path: {path}: {name} holds {len(text)} values for {n} vectors; one for each")
         texts.append((name, text))
     (name, keys), (_, labels) = texts
     return None if keys is None else _keys(path, str(name), keys), labels
@@ -228,7 +228,7 @@ def _text(path: Path, name: str, values: np.ndarray | pa.ChunkedArray) -> pa.Chu
     """(n,) strings, from strings or integers."""
     if isinstance(values, np.ndarray):
         if values.ndim != 1 or values.dtype.kind not in "UTiu":
-            raise ConfigError(
+            raise SourceError(
                 f"source.path: {path}: {name} is {values.dtype} {values.shape}; wanted: strings or integers, shape (n,)"
             )
         native = values.astype(object) if values.dtype.kind == "T" else values.astype(values.dtype.newbyteorder("="))
@@ -236,20 +236,20 @@ def _text(path: Path, name: str, values: np.ndarray | pa.ChunkedArray) -> pa.Chu
         values = array if isinstance(array, pa.ChunkedArray) else pa.chunked_array([array])
     kind = values.type.value_type if pa.types.is_dictionary(values.type) else values.type
     if not any(fits(kind) for fits in (pa.types.is_string, pa.types.is_large_string, pa.types.is_integer)):
-        raise ConfigError(f"source.path: {path}: {name} is {kind}; wanted: strings or integers")
+        raise SourceError(f"source.path: {path}: {name} is {kind}; wanted: strings or integers")
     return values.cast(kind).cast(pa.string())
 
 
 def _keys(path: Path, name: str, keys: pa.ChunkedArray) -> pa.ChunkedArray:
-    """ConfigError if one is null or there twice."""
+    """SourceError if one is null or there twice."""
     if keys.null_count:
         row = pc.index(pc.is_null(keys), True).as_py()
-        raise ConfigError(f"source.path: {path}: row {row} of {name} is null; give every row a key")
+        raise SourceError(f"source.path: {path}: row {row} of {name} is null; give every row a key")
     if len(pc.unique(keys)) < len(keys):
         first: dict[str, int] = {}
         for row, key in enumerate(keys.to_pylist()):
             if first.setdefault(key, row) != row:
-                raise ConfigError(
+                raise SourceError(
                     f"source.path: {path}: row {row} of {name} is {key!r}, as row {first[key]} is; keys must differ"
                 )
     return keys

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 import xxhash
 
 from pixsieve import files
-from pixsieve.errors import ConfigError
+from pixsieve.errors import SourceError
 from pixsieve.sources import vector_files
 
 SUFFIXES = (".npy", *vector_files.READERS)
@@ -50,7 +50,7 @@ def is_given(path: Path) -> bool:
 
 
 def unpack(path: Path, root: Path) -> None:
-    """Brings root/source up to date with the file; does nothing for .npy. Raises ConfigError; what is there then is not
+    """Brings root/source up to date with the file; does nothing for .npy. Raises SourceError; what is there then is not
     taken for whole."""
     if _in_place(path):
         return
@@ -67,20 +67,20 @@ def unpack(path: Path, root: Path) -> None:
 
 
 def opened(path: Path, root: Path) -> Given:
-    """The vectors, keys and labels, after `unpack`. Raises ConfigError."""
+    """The vectors, keys and labels, after `unpack`. Raises SourceError."""
     names = _names(path, root)
     return Given(mapped(path, root), *(names[n] if n in names.column_names else None for n in ("key", "label")))
 
 
 def mapped(path: Path, root: Path) -> np.ndarray:
-    """The (n, d) floats, memory-mapped, after `unpack`. Raises ConfigError."""
+    """The (n, d) floats, memory-mapped, after `unpack`. Raises SourceError."""
     place = path if _in_place(path) else _places(root)[0]
     try:
         found = np.load(place, mmap_mode="r")
     except (OSError, ValueError, EOFError) as error:
-        raise ConfigError(f"source.path: cannot read vectors from {place}: {error}") from None
+        raise SourceError(f"source.path: cannot read vectors from {place}: {error}") from None
     if not isinstance(found, np.ndarray):
-        raise ConfigError(f"source.path: {place} holds several arrays, not one of shape (n, d)")
+        raise SourceError(f"source.path: {place} holds several arrays, not one of shape (n, d)")
     vector_files.check(place, found.dtype, found.shape)
     return found
 
@@ -121,10 +121,10 @@ def fetch(path: Path, root: Path, table: pa.Table) -> tuple[np.ndarray, np.ndarr
 
 def datapoints(path: str | Path) -> Iterator[Datapoint]:
     """All rows of a file of vectors, in its order. Any format but .npy is unpacked into a temporary folder first.
-    Raises ConfigError."""
+    Raises SourceError."""
     place = Path(path)
     if not is_given(place):
-        raise ConfigError(f"{place} is no file of vectors ({', '.join(SUFFIXES)})")
+        raise SourceError(f"{place} is no file of vectors ({', '.join(SUFFIXES)})")
     with TemporaryDirectory(prefix="pixsieve-") as folder:
         unpack(place, Path(folder))
         given = opened(place, Path(folder))
@@ -194,4 +194,4 @@ def _write(file: BinaryIO, path: Path, found: vector_files.Content) -> None:
     np.lib.format.write_array_header_1_0(file, header)
     size = sum(file.write(part) for part in found.parts)
     if size != shape[0] * shape[1] * dtype.itemsize:
-        raise ConfigError(f"source.path: {path} holds {size} bytes of vectors, too few or too many for {shape} {dtype}")
+        raise SourceError(f"source.path: {path} holds {size} bytes of vectors, too few or too many for {shape} {dtype}")

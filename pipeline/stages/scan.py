@@ -15,7 +15,7 @@ import pyarrow as pa
 from pixsieve import descriptors, files
 from pixsieve.backend import Backend
 from pixsieve.config.sections import Config
-from pixsieve.errors import ConfigError
+from pixsieve.errors import ConfigError, SourceError
 from pixsieve.folder import run_folder
 from pixsieve.folder.manifest import Manifest
 from pixsieve.folder.measure import VECTORS, Measure
@@ -34,7 +34,8 @@ class Scanned(NamedTuple):
 
 def scan(path: Path, config: Config, backend: Backend, threads: int) -> Scanned:
     """Brings the run folder `path` up to date with the source. ConfigError for a configuration that does not fit the
-    run or the source; then nothing is changed that a result follows from."""
+    run or the source, SourceError for a source that is not as it must be; then nothing is changed that a result
+    follows from."""
     started = time.perf_counter()
     known = Manifest.load(path) or Manifest(path, config.run.batch_rows, (), (), ())
     if known.batch_rows != config.run.batch_rows:
@@ -44,7 +45,7 @@ def scan(path: Path, config: Config, backend: Backend, threads: int) -> Scanned:
         )
     found = metadata.scanned(path, config, source.listing(config.source, path))
     if not len(found) and known.live().any():
-        raise ConfigError(
+        raise SourceError(
             f"{config.source.path} holds no image, but the run has {int(known.live().sum())}: is it mounted?"
             " If all are gone on purpose, start a new run folder"
         )

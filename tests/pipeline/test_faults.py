@@ -10,7 +10,8 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from pixsieve import Config, ConfigError, run
+from pixsieve import Config, FolderBusyError, FolderDamagedError, PixsieveError, Run, SourceError, run
+from pixsieve.cli import app
 from pixsieve.runtime.lock import locked
 from pixsieve.sources import source
 from tests.pipeline.helpers import audit, by_key, pattern, results, save
@@ -184,7 +185,7 @@ def test_a_second_live_run_is_refused_and_a_dead_ones_lock_is_taken(tmp_path: Pa
     out.mkdir()
     holder = subprocess.Popen([sys.executable, "-c", HOLD, str(out)], stdout=subprocess.PIPE, text=True)
     assert holder.stdout is not None and holder.stdout.readline() == "held\n"
-    with pytest.raises(ConfigError, match=f"in use by process {holder.pid}"):
+    with pytest.raises(FolderBusyError, match=f"in use by process {holder.pid}"):
         audit(tmp_path / "images", out)
     done = command(tmp_path / "images", out)
     assert done.returncode == 2 and "in use" in done.stderr
@@ -194,7 +195,7 @@ def test_a_second_live_run_is_refused_and_a_dead_ones_lock_is_taken(tmp_path: Pa
         try:
             audit(tmp_path / "images", out)
             break
-        except ConfigError:
+        except FolderBusyError:
             assert time.monotonic() - started < 5
     holder.wait()
     holder.stdout.close()
@@ -212,7 +213,7 @@ def test_locks_that_nobody_holds(tmp_path: Path, content: str):
 
 def test_a_lock_of_another_host_is_respected(tmp_path: Path):
     (tmp_path / "lock").write_text('{"host": "another", "pid": 1, "started": 12.5}')
-    with pytest.raises(ConfigError, match="process 1 on another; wait for it, or delete"), locked(tmp_path):
+    with pytest.raises(FolderBusyError, match="process 1 on another; wait for it, or delete"), locked(tmp_path):
         pass
 
 
@@ -221,6 +222,28 @@ def test_no_run_folder(tmp_path: Path):
         line = [sys.executable, "-m", "pixsieve", name, str(tmp_path)]
         done = subprocess.run(line, capture_output=True, text=True)
         assert done.returncode == 2 and "is not a run folder" in done.stderr
+    with pytest.raises(FolderDamagedError, match="is not a run folder"):
+        Run.open(tmp_path)
+
+
+def test_a_run_folder_without_a_manifest(tmp_path: Path):
+    save(tmp_path / "images/a.png", PIXELS)
+    audit(tmp_path / "images", tmp_path / "run", until="scan")
+    (tmp_path / "run/manifest/blocks.json").unlink()
+    with pytest.raises(FolderDamagedError, match="has no manifest yet"):
+        Run.open(tmp_path / "run")
+
+
+@pytest.mark.parametrize("kind", PixsieveError.__subclasses__())
+def test_the_command_ends_with_the_code_of_the_error(kind: type[PixsieveError], monkeypatch, capsys):
+    def fail(path):
+        raise kind("what to change")
+
+    monkeypatch.setattr(kind, "exit_code", 7)
+    monkeypatch.setattr(app.Run, "open", fail)
+    with pytest.raises(SystemExit) as ended:
+        app.app(["status", "anywhere"])
+    assert ended.value.code == 7 and capsys.readouterr().err == "pixsieve: what to change\n"
 
 
 def test_the_python_way(tmp_path: Path):
@@ -234,7 +257,7 @@ def test_a_source_that_has_become_empty_is_taken_for_unmounted(tmp_path: Path):
     save(tmp_path / "images/a.png", PIXELS)
     audit(tmp_path / "images", tmp_path / "run")
     (tmp_path / "images/a.png").rename(tmp_path / "a.png")
-    with pytest.raises(ConfigError, match="is it mounted"):
+    with pytest.raises(SourceError, match="is it mounted"):
         audit(tmp_path / "images", tmp_path / "run")
     (tmp_path / "a.png").rename(tmp_path / "images/a.png")
     assert audit(tmp_path / "images", tmp_path / "run").idle
@@ -278,5 +301,5 @@ def test_vectors_that_are_no_longer_there(tmp_path: Path):
 @pytest.mark.parametrize("content", [b"", b"not numpy", b"PK\x05\x06" + bytes(18)])
 def test_npy_files_that_are_none(tmp_path: Path, content: bytes):
     (tmp_path / "x.npy").write_bytes(content)
-    with pytest.raises(ConfigError, match=r"source\.path"):
+    with pytest.raises(SourceError, match=r"source\.path"):
         audit(tmp_path / "x.npy", tmp_path / "run")

@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from pixsieve.errors import ConfigError
+from pixsieve.errors import ClusterError, ConfigError
 from pixsieve.folder.run_folder import Run
 
 PATIENCE = 60  # seconds for a scheduler, and then for a first worker, to appear
@@ -19,7 +19,7 @@ def address(run: Run) -> dict[str, str]:
         end = time.monotonic() + PATIENCE
         while not Path(file).exists():
             if time.monotonic() > end:
-                raise ConfigError(f"the scheduler file {file} has not appeared in {PATIENCE} s; is the scheduler up?")
+                raise ClusterError(f"the scheduler file {file} has not appeared in {PATIENCE} s; is the scheduler up?")
             time.sleep(0.1)
         return {"scheduler_file": file}
     address = os.environ.get("DASK_SCHEDULER_ADDRESS")
@@ -32,7 +32,7 @@ def wait_for_a_worker(client: Any) -> None:
     try:
         client.wait_for_workers(1, timeout=PATIENCE)
     except TimeoutError:
-        raise ConfigError(f"no worker has come to the Dask scheduler in {PATIENCE} s") from None
+        raise ClusterError(f"no worker has come to the Dask scheduler in {PATIENCE} s") from None
 
 
 def client_of(target: Any) -> Any:
@@ -41,4 +41,4 @@ def client_of(target: Any) -> Any:
     try:
         return Client(**target, timeout=30) if isinstance(target, dict) else Client(target)
     except (OSError, TimeoutError, ValueError) as error:
-        raise ConfigError(f"cannot reach the Dask scheduler {target}: {error}") from None
+        raise ClusterError(f"cannot reach the Dask scheduler {target}: {error}") from None

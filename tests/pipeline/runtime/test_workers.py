@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pixsieve import Config, ConfigError
+from pixsieve import ClusterError, Config, ConfigError
 from pixsieve.folder.run_folder import Run
 from pixsieve.runtime.execute import Failure, execute
 from pixsieve.runtime.receipts import Receipt
@@ -68,7 +68,7 @@ def test_attach_needs_an_address(source: Path, tmp_path: Path, monkeypatch):
 
 def test_a_scheduler_that_is_not_there(source: Path, tmp_path: Path, monkeypatch):
     monkeypatch.setattr(attach, "PATIENCE", 0.2)
-    with pytest.raises(ConfigError, match=r"has not appeared in 0\.2 s"):
+    with pytest.raises(ClusterError, match=r"has not appeared in 0\.2 s"):
         missing = f"workers.scheduler_file={tmp_path / 'none.json'}"
         audit(source, tmp_path / "run", "workers.kind=attach", missing)
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pixsieve import Config, ConfigError
+from pixsieve import Config, ConfigError, PixsieveError
 from pixsieve.config.sections import Source
 from pixsieve.folder.run_folder import Run
 from pixsieve.sources import metadata_file
@@ -111,7 +111,7 @@ def test_rows_and_formats_do_not_matter(tmp_path_factory, columns, order):
 )
 def test_what_is_wrong_is_named(source: Path, tmp_path: Path, text: str | None, settings: list[str], said: str):
     more = [] if text is None else [csv(tmp_path / "m.csv", text)]
-    with pytest.raises(ConfigError, match=said):
+    with pytest.raises(PixsieveError, match=said):
         audit(source, tmp_path / "run", *more, *settings, until="scan")
     assert not (tmp_path / "run/manifest/blocks.json").exists()
 
@@ -127,7 +127,7 @@ def test_what_is_wrong_is_named(source: Path, tmp_path: Path, text: str | None, 
 def test_columns_of_the_wrong_kind(source: Path, tmp_path: Path, column: str, values: pa.Array, said: str):
     pq.write_table(pa.table({"key": ["top.png"]} | {column: values}), tmp_path / "m.parquet")
     keep = "duplicates.keep=[largest:scores]" if column == "scores" else "duplicates.keep=[key]"
-    with pytest.raises(ConfigError, match=said):
+    with pytest.raises(PixsieveError, match=said):
         audit(source, tmp_path / "run", f"source.metadata={tmp_path / 'm.parquet'}", keep, until="scan")
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 
-from pixsieve import ConfigError
+from pixsieve import SourceError
 from pixsieve.sources import pickled
 from tests.pipeline.helpers import audit
 from tests.pipeline.sources.given import Datapoint
@@ -129,7 +129,7 @@ def test_nothing_is_run(tmp_path: Path, name: str):
     canary = tmp_path / "ran"
     data, refused = touching(canary)[name]
     (tmp_path / "x.pkl").write_bytes(data)
-    with pytest.raises(ConfigError, match=f"wants to use {refused.replace('.', '[.]')}.*Save it as .npz"):
+    with pytest.raises(SourceError, match=f"wants to use {refused.replace('.', '[.]')}.*Save it as .npz"):
         audit(tmp_path / "x.pkl", tmp_path / "run")
     assert not canary.exists()
 
@@ -145,7 +145,7 @@ def test_these_pickles_do_run_elsewhere(tmp_path: Path, name: str):
 def test_a_class_called_datapoint_is_not_the_one_of_its_module(tmp_path: Path):
     """Called with what it does not take, and its module not imported."""
     (tmp_path / "x.pkl").write_bytes(call("this", "Datapoint", "touch"))
-    with pytest.raises(ConfigError, match="Datapoint"):
+    with pytest.raises(SourceError, match="Datapoint"):
         audit(tmp_path / "x.pkl", tmp_path / "run")
     assert "this" not in sys.modules
 
@@ -154,7 +154,7 @@ def test_a_storage_of_a_tensor_is_no_way_in(tmp_path: Path):
     stream = io.BytesIO()
     torch.save(Reduced(os.system, f"touch {tmp_path / 'ran'}"), stream)
     (tmp_path / "x.pkl").write_bytes(call("torch.storage", "_load_from_bytes", stream.getvalue()))
-    with pytest.raises(ConfigError, match="cannot read vectors"):
+    with pytest.raises(SourceError, match="cannot read vectors"):
         audit(tmp_path / "x.pkl", tmp_path / "run")
     assert not (tmp_path / "ran").exists()
     torch.load(io.BytesIO(stream.getvalue()), weights_only=False)
@@ -164,7 +164,7 @@ def test_a_storage_of_a_tensor_is_no_way_in(tmp_path: Path):
 @pytest.mark.parametrize("array", [np.array([None, 1], object), np.zeros(3, [("a", "O"), ("b", "f4")])])
 def test_arrays_of_objects_are_refused(tmp_path: Path, array: np.ndarray):
     (tmp_path / "x.pkl").write_bytes(pickle.dumps([Datapoint(array, None, "a")]))
-    with pytest.raises(ConfigError, match=r"an array of dtype '[OV]"):
+    with pytest.raises(SourceError, match=r"an array of dtype '[OV]"):
         audit(tmp_path / "x.pkl", tmp_path / "run")
 
 
@@ -175,6 +175,6 @@ def test_a_pickle_leaves_no_mark_on_what_the_next_one_gets(tmp_path: Path, place
     good.write_bytes(pickle.dumps([Datapoint(X[0], None, "a")]))
     texts = b"".join(b"\x8c" + bytes([len(text)]) + text.encode() for text in place)
     bad.write_bytes(b"\x80\x04" + texts + b"\x93N}\x8c\x0c__setstate__K\x01s\x86b.")
-    with pytest.raises(ConfigError):
+    with pytest.raises(SourceError):
         audit(bad, tmp_path / "run")
     np.testing.assert_array_equal(pickled.read(good).vectors[0], X[0])

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 import zarr
 
-from pixsieve import ConfigError
+from pixsieve import ConfigError, SourceError
 from pixsieve.sources import vector_files
 from tests.pipeline.helpers import audit
 from tests.pipeline.sources import given
@@ -117,7 +117,7 @@ WRONG = {
 def test_refused(tmp_path: Path, name: str):
     (file, write), message = WRONG[name]
     write(tmp_path / file)
-    with pytest.raises(ConfigError, match=message) as told:
+    with pytest.raises(SourceError, match=message) as told:
         audit(tmp_path / file, tmp_path / "run")
     assert f"source.path: {tmp_path / file}" in str(told.value)
     assert not (tmp_path / "run/source/vectors.npy").exists()
@@ -130,7 +130,7 @@ def test_files_that_are_cut_off_or_something_else(tmp_path: Path, file: str, kee
     path = tmp_path / file
     {"x.npz": given.npz, "x.parquet": given.parquet, "x.pkl": given.pkl}[file](path, X, KEYS)
     path.write_bytes(b"something else" if keep is None else path.read_bytes()[:keep])
-    with pytest.raises(ConfigError, match=rf"cannot read vectors from .*{file}: .*is it whole"):
+    with pytest.raises(SourceError, match=rf"cannot read vectors from .*{file}: .*is it whole"):
         audit(path, tmp_path / "run")
 
 
@@ -140,14 +140,14 @@ def test_a_member_that_is_shorter_than_it_says(tmp_path: Path):
     np.save(tmp_path / "x.npy", X)
     with zipfile.ZipFile(tmp_path / "x.npz", "w") as file:
         file.writestr("vectors.npy", (tmp_path / "x.npy").read_bytes()[:-8])
-    with pytest.raises(ConfigError, match=r"holds 88 bytes of vectors, too few or too many for \(6, 4\) float32"):
+    with pytest.raises(SourceError, match=r"holds 88 bytes of vectors, too few or too many for \(6, 4\) float32"):
         audit(tmp_path / "x.npz", tmp_path / "run")
     assert not list((tmp_path / "run/source").iterdir())
 
 
 def test_a_zarr_folder_without_a_zarr(tmp_path: Path):
     (tmp_path / "x.zarr").mkdir()
-    with pytest.raises(ConfigError, match=r"cannot read vectors from .*x\.zarr"):
+    with pytest.raises(SourceError, match=r"cannot read vectors from .*x\.zarr"):
         audit(tmp_path / "x.zarr", tmp_path / "run")
 
 
@@ -162,7 +162,7 @@ def test_rows_are_counted_across_parts(tmp_path: Path, part: str, monkeypatch):
     assert len(parts) > 1
     (file, write), message = WRONG["parquet, ragged"]
     write(tmp_path / file)
-    with pytest.raises(ConfigError, match=message):
+    with pytest.raises(SourceError, match=message):
         list(vector_files.content(tmp_path / file).parts)
 
 
@@ -179,7 +179,7 @@ def test_a_zarr_that_would_unpickle_is_not_read(tmp_path: Path, monkeypatch):
     about |= {"filters": [*about["filters"], {"id": "pickle", "protocol": 5}], "compressor": None}
     (path / "keys/.zarray").write_text(json.dumps(about))
     (path / "keys/0").write_bytes(pickle.dumps(Bad()))
-    with pytest.raises(ConfigError, match="keys is pickled, and was not read"):
+    with pytest.raises(SourceError, match="keys is pickled, and was not read"):
         audit(path, tmp_path / "run")
     assert not (tmp_path / "ran").exists()
     with pytest.raises(Exception):  # noqa: B017
@@ -192,5 +192,5 @@ def test_formats_that_are_asked_for_wrongly(tmp_path: Path):
     with pytest.raises(ConfigError, match=r"source.format is 'folder' but .* is a vectors source"):
         audit(tmp_path / "x.npz", tmp_path / "run", "source.format=folder")
     (tmp_path / "x.csv").touch()
-    with pytest.raises(ConfigError, match=r"nor vectors \(\.npy, \.npz, \.parquet, \.zarr, \.pkl\)"):
+    with pytest.raises(SourceError, match=r"nor vectors \(\.npy, \.npz, \.parquet, \.zarr, \.pkl\)"):
         audit(tmp_path / "x.csv", tmp_path / "run")

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 import zarr
 
-from pixsieve import Config, ConfigError, Datapoint, Summary, datapoints, files, write_datapoints
+from pixsieve import Config, Datapoint, SourceError, Summary, datapoints, files, write_datapoints
 from pixsieve.folder.manifest import Manifest
 from pixsieve.sources import source, vector_files, vectors
 from tests.pipeline.helpers import audit, pattern, results, save, unit_rows
@@ -188,7 +188,7 @@ def test_datapoints_are_written(tmp_path: Path, x: np.ndarray):
 
 
 def test_datapoints_of_no_vectors(tmp_path: Path):
-    with pytest.raises(ConfigError, match="no file of vectors"):
+    with pytest.raises(SourceError, match="no file of vectors"):
         next(datapoints(tmp_path))
 
 
@@ -286,7 +286,7 @@ def test_a_chunk_that_cannot_be_read_leaves_no_half_file(tmp_path: Path, x: np.n
     monkeypatch.setattr(vector_files, "PART_BYTES", 1)
     path, out = given.zarr_group(tmp_path / "x.zarr", x), tmp_path / "run"
     (path / "vectors/c/5/1").write_bytes(b"torn")
-    with pytest.raises(ConfigError, match=r"cannot read vectors from .*x\.zarr"):
+    with pytest.raises(SourceError, match=r"cannot read vectors from .*x\.zarr"):
         audit(path, out)
     assert not (out / "source").exists() or not list((out / "source").iterdir())
 
