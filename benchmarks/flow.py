@@ -20,15 +20,16 @@ from benchmarks import record
 from pixsieve import Config, demo, run
 from pixsieve.images import decode
 from pixsieve.images.statistics import luma, reduce
+from pixsieve.sources import folder as images_of
 
 
 def floor(folder: Path) -> float:
     """Seconds to read, decode and reduce every file."""
     source = Config.load(folder).source
-    uris = source.listing(source, folder / "none")["uri"].to_pylist()
+    uris = images_of.listing(source, folder / "none")["uri"].to_pylist()
 
     def one(uri: str) -> None:
-        image = decode.decode(source.read(source, uri), 10**9)
+        image = decode.decode(images_of.read(source, uri), 10**9)
         if image.pixels is not None:
             reduce(luma(image.pixels))
 

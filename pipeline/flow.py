@@ -13,6 +13,7 @@ from pixsieve.runtime.execute import NO_ROOM
 from pixsieve.runtime.lock import locked
 from pixsieve.runtime.summary import Summary
 from pixsieve.runtime.walk import walk
+from pixsieve.sources import source
 from pixsieve.stages import FLOW
 from pixsieve.stages.scan import scan
 
@@ -30,11 +31,12 @@ def run(config: Config, *, until: str | None = None, only: str | None = None) ->
     if until is not None and only is not None:
         raise ConfigError("--until and --only: give one of them")
     last = until or only
+    kind = source.kind(config.source)
     device, path = backend.of(backend.choose(config.workers.device)), Path(config.run.path)
     with _usable(path), locked(path), progress.logging_to(path / "logs"):
         for partial in path.rglob("*.partial"):  # left by a process that was killed
             partial.unlink()
-        this, scanned = scan(path, config, device, len(os.sched_getaffinity(0)))
+        this, scanned = scan(path, config, kind, device, len(os.sched_getaffinity(0)))
         return walk(this, FLOW[: names.index(last)] if last else FLOW, scanned, only)
 
 

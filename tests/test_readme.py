@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-import yaml
+from ruamel.yaml import YAML
 
 from pixsieve import Config
 from pixsieve.config.sections import Search
@@ -32,7 +32,7 @@ def test_the_kernels_page_runs_and_names_every_module():
 
 def test_the_configuration_shown_is_the_default():
     (shown,) = blocks("yaml")
-    tree = yaml.safe_load(shown.replace("off:", "'off':"))
+    tree = YAML(typ="safe").load(shown)
     assert Config.parse(tree) == Config.parse({"source": {"path": "photos"}, "run": {"path": "runs/photos"}})
     known = Config.parse(tree).model_dump()
     assert {name: set(section) for name, section in tree.items()} == {name: set(s) for name, s in known.items()}
@@ -40,7 +40,7 @@ def test_the_configuration_shown_is_the_default():
 
 def test_the_search_shown_is_one():
     (shown,) = blocks("yaml", (ROOT / "docs/clustering.md").read_text("utf-8"))
-    search = yaml.safe_load(shown)["cluster"]["search"]
+    search = YAML(typ="safe").load(shown)["cluster"]["search"]
     config = Config.parse({"source": {"path": "a"}, "run": {"path": "b"}, "cluster": {"search": search}})
     assert set(search) - set(config.cluster.search.lists) == {"rule", "per", "rows", "sample"}
     defaults = Search().model_dump()

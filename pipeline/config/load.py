@@ -1,41 +1,37 @@
 """YAML, and settings of the command line, as a tree of plain values; and the words for what is wrong with one."""
 
 import difflib
+import io
 from pathlib import Path
 from typing import Any, get_args
 
-import yaml
 from pydantic import BaseModel
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from pixsieve.errors import ConfigError
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML in which a key given twice is an error instead of the last one winning, and in which `off` is a word, as in
-    YAML 1.2, and not a boolean."""
-
-    yaml_implicit_resolvers = {  # noqa: RUF012 (as PyYAML declares it)
-        first: [(tag, form) for tag, form in forms if tag != "tag:yaml.org,2002:bool" or first in "tTfF"]
-        for first, forms in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
+def parsed(text: str) -> Any:
+    """The value of a YAML 1.2 document: `off` and `no` are words, and a key given twice is an error (YAMLError)."""
+    return YAML(typ="safe", pure=True).load(text)
 
 
-def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
-    pairs = [(loader.construct_object(k, deep=True), loader.construct_object(v, deep=True)) for k, v in node.value]
-    names = [k for k, _ in pairs]
-    for name in names:
-        if names.count(name) > 1:
-            raise yaml.constructor.ConstructorError(None, None, f"the key {name!r} stands there twice", node.start_mark)
-    return dict(pairs)
+def dumped(tree: dict[str, Any]) -> str:
+    """As YAML, in the order of the tree."""
+    sink, yaml = io.StringIO(), YAML(pure=True)
+    yaml.width = 4096
+    yaml.dump(tree, sink)
+    return sink.getvalue()
 
 
 def read(path: Path) -> dict[str, Any]:
     try:
-        tree = yaml.load(path.read_text("utf-8"), _Loader)
+        tree = parsed(path.read_text("utf-8"))
     except OSError as error:
         raise ConfigError(f"cannot read the configuration {path}: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not valid YAML: {error}") from None
+    except (YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not valid YAML: {_said(error)}") from None
     if not isinstance(tree, dict):
         raise ConfigError(f"{path} must hold sections (source:, run:, ...), not {type(tree).__name__}")
     return {name: {} if section is None else section for name, section in tree.items()}
@@ -47,12 +43,20 @@ def assign(tree: dict[str, Any], setting: str) -> None:
     if not (equals and dot and section and key):
         raise ConfigError(f"--set {setting!r}: write section.key=value, for example cluster.similarity=0.9")
     try:
-        value = yaml.load(text, _Loader)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"--set {setting!r}: the value is not valid YAML: {error}") from None
+        value = parsed(text)
+    except YAMLError as error:
+        raise ConfigError(f"--set {setting!r}: the value is not valid YAML: {_said(error)}") from None
     if not isinstance(tree.setdefault(section, {}), dict):
         raise ConfigError(f"{section}: must be a section of keys")
     tree[section][key] = value
+
+
+def _said(error: Exception) -> str:
+    """What is wrong and where, without the advice for programmers that follows it."""
+    if not isinstance(error, MarkedYAMLError):
+        return str(error)
+    where = f" (line {error.problem_mark.line + 1})" if error.problem_mark else ""
+    return f"{error.problem or error}{where}"
 
 
 def explain(model: type[BaseModel], error: Any) -> str:

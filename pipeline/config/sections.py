@@ -4,11 +4,10 @@ import json
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
-import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from pixsieve.config import keep_rules
-from pixsieve.config.load import _Loader, _mapping, assign, explain, read
+from pixsieve.config.load import assign, dumped, explain, read
 from pixsieve.errors import ConfigError
 
 Similarity = Annotated[float, Field(gt=0, le=1)]
@@ -26,7 +25,7 @@ class Section(BaseModel):
 
 class Source(Section):
     path: Name
-    pattern: str = "**/*"
+    pattern: str | Annotated[list[str], Field(min_length=1)] = "**/*"
     format: Literal["auto", "folder", "vectors"] = "auto"
     metadata: Name | None = None  # a .csv or .parquet file with a column `key`
     label: Name | None = None  # a column of it, or folder; null: its column `label`, else what the source says
@@ -237,7 +236,4 @@ class Config(Section):
         return {name: getattr(getattr(self, name.split(".")[0]), name.split(".")[1]) for name in names}
 
     def dump(self) -> str:
-        return yaml.safe_dump(self.model_dump(), sort_keys=False, allow_unicode=True)
-
-
-_Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
+        return dumped(self.model_dump())

@@ -11,10 +11,12 @@ from typing import NamedTuple, Self
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pixsieve import files
 
 BLOCKS = "manifest/blocks.json"
+NUMBER = "^(0|[1-9][0-9]{0,17})$"
 # What a source says of its rows. key: the user's name of the row. uri: how to read it again, relative to source.path,
 # so that a data set can move. stamp: whatever changes when the bytes change (mtime in ns, a digest, an object store's
 # etag). label: what the source says the row is, or null; of an image, the name of its folder.
@@ -150,10 +152,19 @@ class Manifest:
         """(numbers,) place of each row's key among all keys; unused numbers come last. A changed row shares its key
         with the dead row that it replaces; between these the older one comes first."""
         table = self.all(["row", "key"])
-        order = pa.compute.sort_indices(table, [("key", "ascending"), ("row", "ascending")]).to_numpy()
+        order = key_order(table["key"])
         rank = np.full(self.numbers, self.numbers, np.int64)
         rank[table["row"].to_numpy()[order]] = np.arange(len(order))
         return rank
+
+
+def key_order(keys: pa.ChunkedArray) -> np.ndarray:
+    """(n,) the places of keys (n,) in their order: whole numbers first, by value, so that 2 stands before 10; the
+    others as text. Of equal ones the first stands first."""
+    number = pc.if_else(pc.match_substring_regex(keys, NUMBER), keys, None).cast(pa.int64())
+    table = pa.table({"number": number, "text": keys, "place": np.arange(len(keys))})
+    by = [(name, "ascending") for name in ("number", "text", "place")]
+    return pc.sort_indices(table, sort_keys=by).to_numpy()
 
 
 def _removed(number: int) -> str:

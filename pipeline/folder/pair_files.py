@@ -7,10 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from pixsieve import files, kernels
-from pixsieve.folder.manifest import Manifest
+from pixsieve.folder.manifest import Manifest, key_order
 from pixsieve.folder.run_folder import Run
 
 CLASSES, LINKS, NEIGHBOURS, NEAR, VERIFIED = (
@@ -104,7 +103,7 @@ def _by_key(
 ) -> np.ndarray:
     """The nodes in the order of the least key among their living rows."""
     table = pa.concat_tables([manifest.table(batch, ["row", "key"]) for batch in batches])
-    by_key = table["row"].to_numpy()[pc.sort_indices(table["key"]).to_numpy()]
+    by_key = table["row"].to_numpy()[key_order(table["key"])]
     numbers = manifest.rows_of(batches)
     rank = np.empty(numbers.stop - numbers.start, np.int64)
     rank[by_key - numbers.start] = np.arange(len(by_key))

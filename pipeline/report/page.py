@@ -15,7 +15,7 @@ from pixsieve.folder.run_folder import Run
 from pixsieve.images import decode
 from pixsieve.images.statistics import reduce
 from pixsieve.rules.faults import KINDS
-from pixsieve.sources import source
+from pixsieve.sources import folder
 
 GROUPS, MEMBERS, SINGLES, OF_KIND, BROKEN = 60, 8, 48, 16, 200  # shown at most; the tables hold all
 THUMBNAIL = 128  # pixels of the longer side
@@ -100,7 +100,7 @@ def _pictures(run: Run, rows: Iterable[int]) -> dict[int, str]:
         uris = run.manifest.table(batch, ["uri"])["uri"].take(pa.array(offset)).to_pylist()
         for row, uri in zip(wanted[at].tolist(), uris, strict=True):
             try:
-                data = source.read(run.config.source, uri)
+                data = folder.read(run.config.source, uri)
             except OSError:
                 continue
             pixels = decode.decode(data, run.config.embed.max_pixels).pixels

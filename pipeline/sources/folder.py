@@ -3,14 +3,44 @@
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from urllib.parse import quote
+from typing import NamedTuple
+from urllib.parse import quote, unquote_to_bytes
 
+import pyarrow as pa
+from wcmatch import glob
+
+from pixsieve.config.sections import Source
 from pixsieve.errors import SourceError
 from pixsieve.folder.manifest import LISTING
 
-Row = tuple[str, str, int, str, str | None]
+# As in a shell, with ** for any number of folders, braces, sets and exclusion: wcmatch's documentation has it all.
+PATTERNS = glob.GLOBSTAR | glob.BRACE | glob.EXTGLOB | glob.NEGATE | glob.NEGATEALL | glob.DOTGLOB | glob.FORCEUNIX
+
+
+class Row(NamedTuple):
+    """One file, as LISTING has it."""
+
+    key: str
+    uri: str
+    bytes: int
+    stamp: str
+    label: str | None
+
+
+def listing(source: Source, run: Path) -> pa.Table:
+    """The files that match the pattern (LISTING), by key. What lies under `run` (the run folder) is no row."""
+    rows = sorted(rows_of(Path(source.path), matcher(source.pattern), run))
+    columns = zip(*rows, strict=True) if rows else [()] * len(LISTING)
+    return pa.table([pa.array(column, field.type) for column, field in zip(columns, LISTING, strict=True)], LISTING)
+
+
+def read(source: Source, uri: str) -> bytes:
+    """The encoded bytes of one image. Raises OSError."""
+    path = os.path.join(os.fsencode(source.path), unquote_to_bytes(uri))  # noqa: PTH118 (bytes)
+    with open(path, "rb", buffering=0) as file:  # noqa: PTH123
+        return file.read()
 
 
 def to_key(path: bytes) -> str:
@@ -18,11 +48,7 @@ def to_key(path: bytes) -> str:
     return path.replace(b"\\", b"\\\\").decode("utf-8", "backslashreplace")
 
 
-def columns(rows: list[Row]) -> list[list[object]]:
-    return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in LISTING]
-
-
-def rows_of(root: Path, wanted: re.Pattern[str], leave_out: Path) -> Iterator[Row]:
+def rows_of(root: Path, wanted: Callable[[str], bool], leave_out: Path) -> Iterator[Row]:
     skip = os.fsencode(leave_out.resolve())
     # Each folder travels with the folders above it, so that a link back to one of them ends there.
     todo: list[tuple[bytes, frozenset[tuple[int, int]]]] = [(b"", frozenset())]
@@ -50,15 +76,23 @@ def rows_of(root: Path, wanted: re.Pattern[str], leave_out: Path) -> Iterator[Ro
             if info is not None and stat.S_ISDIR(info.st_mode):
                 if (info.st_dev, info.st_ino) not in here and os.path.realpath(entry.path) != skip:
                     todo.append((path, here))
-            elif (info is None or stat.S_ISREG(info.st_mode)) and wanted.fullmatch(os.fsdecode(path)):
+            elif (info is None or stat.S_ISREG(info.st_mode)) and wanted(os.fsdecode(path)):
                 size, stamp = (info.st_size, str(info.st_mtime_ns)) if info else (0, "dangling")
                 # A file whose permissions are mended is a changed file.
                 stamp += "" if os.access(entry.path, os.R_OK) else " unreadable"
-                yield to_key(path), quote(path), size, stamp, to_key(os.path.basename(folder)) or None  # noqa: PTH119
+                label = to_key(os.path.basename(folder)) or None  # noqa: PTH119
+                yield Row(to_key(path), quote(path), size, stamp, label)
 
 
-def matcher(pattern: str) -> re.Pattern[str]:
-    """A glob over relative paths: ** is any number of folders, * and ? stay inside one name."""
-    parts = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
-    pieces = re.split(r"(\*\*/|\*\*|\*|\?)", pattern)
-    return re.compile("".join(parts.get(piece, re.escape(piece)) for piece in pieces), re.DOTALL)
+def matcher(patterns: str | Sequence[str]) -> Callable[[str], bool]:
+    """Whether a relative path matches one of the patterns that do not begin with `!`, and none of those that do. Only
+    such: all else matches."""
+    include, exclude = (
+        [re.compile(one) for one in side]
+        for side in glob.translate([patterns] if isinstance(patterns, str) else list(patterns), flags=PATTERNS)
+    )
+
+    def wanted(path: str) -> bool:
+        return any(one.fullmatch(path) for one in include) and not any(one.fullmatch(path) for one in exclude)
+
+    return wanted

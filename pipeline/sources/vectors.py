@@ -16,7 +16,9 @@ import pyarrow.compute as pc
 import xxhash
 
 from pixsieve import files
+from pixsieve.config.sections import Source
 from pixsieve.errors import SourceError
+from pixsieve.folder.manifest import LISTING
 from pixsieve.sources import vector_files
 
 SUFFIXES = (".npy", *vector_files.READERS)
@@ -85,33 +87,38 @@ def mapped(path: Path, root: Path) -> np.ndarray:
     return found
 
 
-def listing(given: Given) -> dict[str, pa.ChunkedArray]:
-    """key, uri, bytes, stamp and label of each row. The stamp changes with the numbers and with the label."""
+def listing(source: Source, run: Path) -> pa.Table:
+    """The rows (LISTING) in the order of the file, which is unpacked in the run folder. The stamp changes with the
+    numbers and with the label."""
+    unpack(Path(source.path), run)
+    given = opened(Path(source.path), run)
     n, width = len(given.vectors), given.vectors.dtype.itemsize * given.vectors.shape[1]
     labels = pa.chunked_array([pa.nulls(n, pa.string())]) if given.labels is None else given.labels
     stamps: list[str] = []
     for at in range(0, n, ROWS):
         stamps += _stamps(given.vectors[at : at + ROWS], labels.slice(at, ROWS).to_pylist())
     numbers = pa.array(np.arange(n).astype(str), pa.string())
-    return {
+    columns = {
         "key": numbers if given.keys is None else given.keys,
         "uri": numbers,
         "bytes": pa.array(np.full(n, width), pa.int64()),
         "stamp": pa.array(stamps, pa.string()),
         "label": labels,
     }
+    return pa.table(columns, LISTING)
 
 
-def fetch(path: Path, root: Path, table: pa.Table) -> tuple[np.ndarray, np.ndarray]:
+def read(source: Source, run: Path, table: pa.Table) -> tuple[np.ndarray, np.ndarray]:
     """Vectors (n, d) of the n listed rows, as given; and (n,) booleans: those that are still there, the others are
     zero. The file may have changed since the rows were listed: one with keys is then searched by key."""
-    whole = mapped(path, root)
+    path = Path(source.path)
+    whole = mapped(path, run)
     places = np.array([int(uri) if uri.isdigit() else len(whole) for uri in table["uri"].to_pylist()], np.int64)
     found = _take(whole, places)
     moved = np.array(_stamps(found, table["label"].to_pylist()), object) != table["stamp"].to_numpy()
     moved |= places >= len(whole)
     if moved.any():
-        names = _names(path, root)
+        names = _names(path, run)
         if "key" in names.column_names:
             at = pc.index_in(table["key"].filter(pa.array(moved)), names["key"])
             places[moved] = pc.fill_null(at, len(whole)).to_numpy()

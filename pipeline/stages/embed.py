@@ -4,7 +4,6 @@ import errno
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,8 +22,7 @@ from pixsieve.images.luma import SIDE
 from pixsieve.images.statistics import STATISTICS, luma, reduce, statistics
 from pixsieve.images.status import STATUSES
 from pixsieve.runtime.stage import Counts, Stage, Unit
-from pixsieve.sources import source
-from pixsieve.sources.vectors import fetch
+from pixsieve.sources import folder, vectors
 
 GROUP = 32  # images that a thread takes at a time
 READERS = 8  # threads that wait for storage
@@ -165,7 +163,7 @@ def _read(run: Run, uri: str, size: int) -> bytes | Embedded:
     if size > run.config.embed.max_file_mb << 20:
         return Embedded("too_large", f"{size} bytes; embed.max_file_mb is {run.config.embed.max_file_mb}")
     try:
-        return source.read(run.config.source, uri)
+        return folder.read(run.config.source, uri)
     except OSError as error:
         if error.errno not in LASTING:
             raise
@@ -195,21 +193,21 @@ def _describe(run: Run, data: bytes, prepare: Prepare) -> Embedded:
 
 def _given(run: Run, table: pa.Table) -> Batch:
     """Given vectors, at unit length."""
-    given, there = fetch(Path(run.config.source.path), run.path, table)
+    given, there = vectors.read(run.config.source, run.path, table)
     wide = given.astype(np.float64)
     finite = np.asarray(np.isfinite(wide).all(axis=1))
     wide[~finite] = 0
     largest = np.abs(wide).max(axis=1, keepdims=True)
     wide /= np.where(largest > 0, largest, 1)  # squares of what is left neither overflow nor vanish
     length = np.linalg.norm(wide, axis=1, keepdims=True)
-    vectors = (wide / np.where(length > 0, length, 1)).astype(np.float16)
+    unit = (wide / np.where(length > 0, length, 1)).astype(run.measure.dtype)
     digests = [xxhash.xxh3_128_digest(row) for row in np.ascontiguousarray(given)]
     bad = {True: Embedded("not_finite", "holds NaN or infinity"), False: Embedded("unreadable", "is no longer there")}
     rows = [
         Embedded("ok", "", digest, digest) if ok and here else bad[here]
         for digest, ok, here in zip(digests, finite, there.tolist(), strict=True)
     ]
-    return Batch(rows, vectors, None)
+    return Batch(rows, unit, None)
 
 
 def _table(numbers: pa.ChunkedArray, rows: list[Embedded]) -> pa.Table:

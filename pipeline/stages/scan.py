@@ -32,10 +32,12 @@ class Scanned(NamedTuple):
     summary: StageSummary
 
 
-def scan(path: Path, config: Config, backend: Backend, threads: int) -> Scanned:
-    """Brings the run folder `path` up to date with the source. ConfigError for a configuration that does not fit the
-    run or the source, SourceError for a source that is not as it must be; then nothing is changed that a result
-    follows from."""
+def scan(path: Path, config: Config, kind: str, backend: Backend, threads: int) -> Scanned:
+    """Brings the run folder `path` up to date with the source, which is of this kind.
+
+    Raises ConfigError for a configuration that does not fit the run or the source, SourceError for a source that is not
+    as it must be. Then nothing is changed that a result follows from.
+    """
     started = time.perf_counter()
     known = Manifest.load(path) or Manifest(path, config.run.batch_rows, (), (), ())
     if known.batch_rows != config.run.batch_rows:
@@ -43,13 +45,13 @@ def scan(path: Path, config: Config, backend: Backend, threads: int) -> Scanned:
             f"run.batch_rows is {config.run.batch_rows}, but {path} was begun with {known.batch_rows};"
             " set it back or start a new run folder"
         )
-    found = metadata.scanned(path, config, source.listing(config.source, path))
+    found = metadata.scanned(path, config, source.KINDS[kind].listing(config.source, path))
     if not len(found) and known.live().any():
         raise SourceError(
             f"{config.source.path} holds no image, but the run has {int(known.live().sum())}: is it mounted?"
             " If all are gone on purpose, start a new run folder"
         )
-    measure = _measure(path, config, backend)
+    measure = _measure(path, config, kind, backend)
     manifest, counts = _compared(path, known, found, config.run.block_rows or backend.block_rows)
     # Only now: a configuration that does not fit the run must not take the place of the one that made it.
     files.write(path / run_folder.CONFIG, config.dump().encode())
@@ -59,9 +61,9 @@ def scan(path: Path, config: Config, backend: Backend, threads: int) -> Scanned:
     return Scanned(run, summary)
 
 
-def _measure(path: Path, config: Config, backend: Backend) -> Measure:
+def _measure(path: Path, config: Config, kind: str, backend: Backend) -> Measure:
     """Written into the run folder; taken from there if it was made of the same, as it may take a network to know."""
-    if source.kind(config.source) == "vectors":
+    if kind == VECTORS:
         width = vectors.mapped(Path(config.source.path), path).shape[1]
         found, made_of = Measure(VECTORS, "cosine", "float16", width, GIVEN_NEAR), [VECTORS, width]
     else:

@@ -13,7 +13,7 @@ import pytest
 from pixsieve import Config, FolderBusyError, FolderDamagedError, PixsieveError, Run, SourceError, run
 from pixsieve.cli import app
 from pixsieve.runtime.lock import locked
-from pixsieve.sources import source
+from pixsieve.sources import folder
 from tests.pipeline.helpers import audit, by_key, pattern, results, save
 
 PIXELS = pattern(np.random.default_rng(0))
@@ -93,22 +93,6 @@ def test_links(tmp_path: Path):
     audit(tmp_path / "images", tmp_path / "run")
     images = {row["key"]: row["status"] for row in by_key(tmp_path / "run", "images")}
     assert images == {"a/one.png": "ok", "there/two.png": "ok", "gone.png": "unreadable", "self": "unreadable"}
-
-
-def test_patterns(tmp_path: Path):
-    for name in ("a.png", "a.txt", "b/c.png", "b/d/e.png", "b/d/f.jpg"):
-        save(tmp_path / "images" / name, PIXELS) if name.endswith("png") else (tmp_path / "images" / name).touch()
-
-    def keys(pattern: str) -> list[str]:
-        config = Config.load(tmp_path / "images", settings=[f"source.pattern={pattern!r}"])
-        return source.listing(config.source, tmp_path / "run")["key"].to_pylist()
-
-    assert (
-        keys("**/*") == ["a.png", "a.txt", "b/c.png", "b/d/e.png", "b/d/f.jpg"] or (tmp_path / "images/a.txt").exists()
-    )
-    assert keys("**/*.png") == ["a.png", "b/c.png", "b/d/e.png"]
-    assert keys("*.png") == ["a.png"]
-    assert keys("b/*/?.jpg") == ["b/d/f.jpg"]
 
 
 def mortal() -> list[str]:
@@ -266,14 +250,14 @@ def test_a_source_that_has_become_empty_is_taken_for_unmounted(tmp_path: Path):
 def test_a_passing_read_error_is_tried_again_and_a_lasting_one_is_a_failed_unit(tmp_path: Path, monkeypatch):
     save(tmp_path / "images/a.png", PIXELS)
     save(tmp_path / "images/b.png", PIXELS)
-    read, errors = source.read, [OSError(5, "Input/output error")]
+    read, errors = folder.read, [OSError(5, "Input/output error")]
 
     def shaky(source, uri):
         if errors:
             raise errors.pop()
         return read(source, uri)
 
-    monkeypatch.setattr(source, "read", shaky)
+    monkeypatch.setattr(folder, "read", shaky)
     assert audit(tmp_path / "images", tmp_path / "run").exit_code == 0
     assert {row["status"] for row in by_key(tmp_path / "run", "images")} == {"ok"}
     errors += [OSError(5, "Input/output error")] * 9

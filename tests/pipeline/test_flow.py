@@ -170,7 +170,7 @@ def test_vectors_against_scikit_learn(tmp_path: Path, seed: int):
         "run.batch_rows=50",
         "run.block_rows=100",
     )
-    labels = {int(row["key"]): (row["cluster"], row["strength"]) for row in by_key(tmp_path / "run", "labels")}
+    labels = {int(row["key"]): (row["cluster"], row["strength"]) for row in by_key(tmp_path / "run", "assignments")}
     ours, strength = (np.array([labels[key][part] for key in range(400)]) for part in (0, 1))
     stored = (x / np.linalg.norm(x.astype(np.float64), axis=1, keepdims=True)).astype(np.float16)
     i, j = np.indices((400, 400)).reshape(2, -1)

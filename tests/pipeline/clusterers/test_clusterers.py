@@ -125,7 +125,7 @@ def test_equal_rows_change_nothing_but_the_time(seed, n, most):
             assert same(fit(x, chosen).cluster, whole.labels_)
 
     labels = fit(x, METHODS["hdbscan"]).cluster
-    nodes = hdbscan.fit(x, np.ones(len(x), np.int64), METHODS["hdbscan"], 0, backend.cpu())
+    nodes = hdbscan.fit(x, np.ones(len(x), np.int64), METHODS["hdbscan"], 0, GIVEN, backend.cpu())
     assert same(labels, nodes.cluster)
 
 

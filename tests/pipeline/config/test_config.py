@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pixsieve import Config, ConfigError
-from pixsieve.stages import FLOW
+from pixsieve.config.load import parsed as load_yaml
 from tests.pipeline.helpers import audit, pattern, ran, save
 
 AFTER = {"findings", "report"}
@@ -41,7 +41,7 @@ def test_defaults_and_overrides(tmp_path: Path):
         ("source: {pth: a}", "source.path: missing\nsource.pth: unknown key; nearest known: path"),
         ("cluster: {}", "source: missing"),
         ("- a\n- b", "must hold sections"),
-        ("source: {path: a, path: b}", "'path' stands there twice"),
+        ("source: {path: a, path: b}", 'found duplicate key "path"'),
         ("source: {path: a", "is not valid YAML"),
         ("source: {path: a}\ncluster: {method: kmeans}", "'kmeans' needs cluster.n_clusters"),
         ("source: {path: a}\ncluster: {method: optics}", "cluster.method: input should be 'dbscan', 'hdbscan'"),
@@ -90,11 +90,18 @@ def test_off_is_a_word(tmp_path: Path):
     assert load(tmp_path, "source: {path: a}\nmatch: {mode: off}").match.mode == "off"
 
 
-def test_every_setting_that_a_stage_names_exists():
-    config = Config.parse({"source": {"path": "a"}, "run": {"path": "b"}})
-    for stage in FLOW:
-        for name in stage.settings:
-            config.value(name)
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("yes", "yes"), ("no", "no"), ("on", "on"), ("true", True), ("0o17", 15), ("017", 17), ("1e3", 1000.0)],
+)
+def test_values_are_those_of_yaml_1_2(text: str, value: object):
+    assert load_yaml(text) == value and type(load_yaml(text)) is type(value)
+
+
+def test_a_configuration_is_dumped_as_it_is_read(tmp_path: Path):
+    odd = load(tmp_path, "source: {path: 'a: b # \u00e9', pattern: ['**/*', '!off']}\nmatch: {mode: off}")
+    (tmp_path / "again.yaml").write_text(odd.dump(), "utf-8")
+    assert Config.load(tmp_path / "again.yaml") == odd
 
 
 @pytest.fixture(scope="module")

@@ -93,4 +93,4 @@ def test_read_and_write(tmp_path: Path):
 def test_no_clusters(tmp_path: Path):
     np.save(tmp_path / "x.npy", np.eye(8))
     audit(tmp_path / "x.npy", tmp_path / "run")
-    assert read_clusters(tmp_path / "run") == [] and len(by_key(tmp_path / "run", "labels")) == 8
+    assert read_clusters(tmp_path / "run") == [] and len(by_key(tmp_path / "run", "assignments")) == 8

@@ -116,7 +116,7 @@ def test_a_face_album(tmp_path: Path):
     vectors = pa.array(x.astype(np.float32).tolist())
     pq.write_table(pa.table({"id": keys, "embedding": vectors}), tmp_path / "faces.parquet")
     audit(tmp_path / "faces.parquet", tmp_path / "run", "cluster.similarity=0.85", "cluster.min_samples=3")
-    found = {row["key"]: row["cluster"] for row in by_key(tmp_path / "run", "labels")}
+    found = {row["key"]: row["cluster"] for row in by_key(tmp_path / "run", "assignments")}
     labels = np.array([found[key] for key in keys])
     often = np.bincount(person)[person] >= 3
     assert (labels[~often] == -1).all() and (labels[often] >= 0).all()
@@ -185,8 +185,8 @@ def test_removed_rows_decide_nothing(tmp_path: Path, mode: str):
         done = ran(audit(tmp_path / "x.npz", tmp_path / "run", "run.batch_rows=40", *options))
     assert done["cluster"] == 1  # of two batches
     audit(tmp_path / "x.npz", tmp_path / "fresh", "run.batch_rows=40", *options)
-    assert by_key(tmp_path / "run", "labels") == by_key(tmp_path / "fresh", "labels")
-    assert all(row["cluster"] == -1 for row in by_key(tmp_path / "run", "labels"))
+    assert by_key(tmp_path / "run", "assignments") == by_key(tmp_path / "fresh", "assignments")
+    assert all(row["cluster"] == -1 for row in by_key(tmp_path / "run", "assignments"))
 
 
 def test_copies_in_many_batches_are_one_cluster(tmp_path: Path):

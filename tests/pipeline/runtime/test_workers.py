@@ -57,7 +57,7 @@ def test_attach_by_scheduler_file(source: Path, tmp_path: Path):
         extra = [part for setting in CUT for part in ("--set", setting)]
         done = subprocess.run([*command, *extra, "--scheduler-file", str(file)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert by_key(tmp_path / "run", "labels") == by_key(tmp_path / "inline", "labels")
+    assert by_key(tmp_path / "run", "assignments") == by_key(tmp_path / "inline", "assignments")
 
 
 def test_attach_needs_an_address(source: Path, tmp_path: Path, monkeypatch):
@@ -129,6 +129,7 @@ def test_a_dying_worker_is_a_failed_unit(source: Path, tmp_path: Path, monkeypat
     units = [(unit, "mark") for unit in CLUSTER.units(run)]
     monkeypatch.setattr(remote, "_execute", _die_on_the_second)
     import dask
+    import distributed  # noqa: F401 (its configuration, before some of it is set)
 
     with dask.config.set({"distributed.scheduler.allowed-failures": 0}), farm(run) as do:
         outcomes = {outcome.unit: outcome for outcome in do(CLUSTER, units)}

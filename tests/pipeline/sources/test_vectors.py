@@ -114,7 +114,8 @@ def test_a_row_that_is_gone_while_the_run_goes_on(tmp_path: Path, x: np.ndarray)
     table = Manifest.load(tmp_path / "run").table(0)
     given.npz(tmp_path / "x.npz", x[::-1][:-1], KEYS[::-1][:-1])
     vectors.unpack(tmp_path / "x.npz", tmp_path / "run")
-    rows, there = vectors.fetch(tmp_path / "x.npz", tmp_path / "run", table)
+    config = Config.load(tmp_path / "x.npz")
+    rows, there = vectors.read(config.source, tmp_path / "run", table)
     places = [KEYS.index(key) for key in table["key"].to_pylist()]
     assert places[0] == 0 and not there[0] and not rows[0].any()
     assert there[1:].all()
@@ -128,7 +129,7 @@ def test_a_row_of_zeros_that_moved_is_there(tmp_path: Path, x: np.ndarray):
     given.npz(tmp_path / "x.npz", x[[0, N - 1]], [KEYS[0], KEYS[-1]])
     vectors.unpack(tmp_path / "x.npz", tmp_path / "run")
     table = Manifest.load(tmp_path / "run").table(0)
-    _, there = vectors.fetch(tmp_path / "x.npz", tmp_path / "run", table)
+    _, there = vectors.read(Config.load(tmp_path / "x.npz").source, tmp_path / "run", table)
     assert set(table["key"].filter(pa.array(there)).to_pylist()) == {KEYS[0], KEYS[-1]}
 
 
@@ -217,7 +218,8 @@ def test_a_zarr_of_one_array_and_a_folder_with_one(tmp_path: Path, x: np.ndarray
     save(tmp_path / "images/a.png", pattern(np.random.default_rng(0)))
     (tmp_path / "images/zarr.json").write_text("{}")
     config = Config.load(tmp_path / "images", settings=["source.format=folder"])
-    assert source.listing(config.source, tmp_path / "run")["key"].to_pylist() == ["a.png", "zarr.json"]
+    assert source.kind(config.source) == "folder"
+    assert folder.listing(config.source, tmp_path / "run")["key"].to_pylist() == ["a.png", "zarr.json"]
 
 
 MEMORY = """
@@ -313,3 +315,39 @@ def test_a_run_from_before_there_were_labels(tmp_path: Path):
     assert changes(audit(tmp_path / "images", out)) == (1, 0)
     assert listed(out, "key", "label") == [("cats/a.png", None), ("dogs/b.png", "dogs")]
     assert Manifest.load(out).table(0, ["label", "key"]).to_pylist() == [{"label": None, "key": "cats/a.png"}]
+
+
+@pytest.mark.parametrize("kind", ["npy", "npz", "npz with keys", "parquet with keys"])
+def test_row_numbers_are_places_in_the_file(tmp_path: Path, kind: str):
+    """Over batches; and of a second night for what was added."""
+    rng = np.random.default_rng(0)
+    x = np.repeat(np.eye(5, 6, dtype=np.float32), 5, axis=0)[rng.permutation(25)]
+    keys = [f"{name:x}" for name in rng.permutation(1000)[:31].tolist()] if "keys" in kind else None
+    path, out = tmp_path / f"x.{kind.partition(' ')[0]}", tmp_path / "run"
+
+    def write(rows: np.ndarray) -> None:
+        names = None if keys is None else keys[: len(rows)]
+        np.save(path, rows) if kind == "npy" else WRITERS[path.suffix[1:]][1](path, rows, names)
+
+    write(x)
+    audit(path, out, "run.batch_rows=10", "cluster.min_samples=3")
+    table = pq.read_table(out / "assignments.parquet")
+    assert table["key"].to_pylist() == (keys or [str(row) for row in range(31)])[:25]
+    same = table["cluster"].to_numpy()[:, None] == table["cluster"].to_numpy()
+    np.testing.assert_array_equal(same, (x[:, None] == x).all(axis=2))
+    write(np.concatenate([x, x[:6]]))
+    audit(path, out, "run.batch_rows=10", "cluster.min_samples=3")
+    table = pq.read_table(out / "assignments.parquet")
+    assert table["key"].to_pylist() == (keys or [str(row) for row in range(31)])
+    cluster = table["cluster"].to_numpy()
+    np.testing.assert_array_equal(cluster[25:], cluster[:6])
+
+
+def test_of_equal_rows_the_lower_position_is_first(tmp_path: Path):
+    """2 before 10: not as text."""
+    x = np.random.default_rng(0).normal(size=(12, 6)).astype(np.float32)
+    x[10] = x[2]
+    np.save(tmp_path / "x.npy", x)
+    audit(tmp_path / "x.npy", tmp_path / "run", "duplicates.keep=[key]")
+    rows = pq.read_table(tmp_path / "run/duplicates.parquet").to_pylist()
+    assert [(row["key"], row["keep"]) for row in rows] == [("2", True), ("10", False)]

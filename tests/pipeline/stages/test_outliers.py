@@ -25,7 +25,7 @@ def drawn(path: Path, n: int = 120) -> np.ndarray:
 def test_dataeval_in_a_run_is_the_class_over_the_stored_vectors(tmp_path: Path, cut: tuple[str, ...]):
     drawn(tmp_path / "x.npy")
     audit(tmp_path / "x.npy", tmp_path / "run", "outliers.rule=dataeval", *cut)
-    keys = [row["key"] for row in by_key(tmp_path / "run", "labels")]  # in the order of the keys, as text
+    keys = sorted((row["key"] for row in by_key(tmp_path / "run", "assignments")), key=int)  # in the order of the keys
     vectors = Run.open(tmp_path / "run").store.read(range(4 if cut else 1)).vectors
     rows = {row["key"]: at for at, row in enumerate(_by_row(tmp_path / "run"))}
     expected = Clusterer(vectors[[rows[key] for key in keys]].astype(float)).evaluate()

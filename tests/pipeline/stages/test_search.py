@@ -95,10 +95,10 @@ def test_little_of_everything_is_no_crash(tmp_path: Path):
 
 
 def test_a_candidate_that_fails_is_a_line_of_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    def fit(x, settings, seed, on):
+    def fit(x, settings, *more):
         if settings.similarity < 0.5:
             raise ValueError("too loose")
-        return real(x, settings, seed, on)
+        return real(x, settings, *more)
 
     real = scores.fit
     monkeypatch.setattr(scores, "fit", fit)
@@ -128,7 +128,7 @@ def test_the_choice_is_made_once_and_stands(tmp_path: Path):
     assert choice["candidates"][choice["chosen"]]["parameters"]["similarity"] == 0.85
     plain = tmp_path / "plain"
     audit(tmp_path / "x.npy", plain, *CUT, "cluster.similarity=0.85")
-    assert by_key(tmp_path / "run", "labels") == by_key(plain, "assignments")
+    assert by_key(tmp_path / "run", "assignments") == by_key(plain, "assignments")
     assert files.read_json(tmp_path / "run/match.json")["parameters"]["similarity"] == 0.85
 
     assert audit(tmp_path / "x.npy", tmp_path / "run", *CUT, SEARCH).idle

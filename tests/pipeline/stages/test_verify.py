@@ -120,7 +120,7 @@ def test_the_spacing_of_the_cluster_decides_when_asked(images: Path, tmp_path: P
 
 def test_only_dct_knows_turned_copies(tmp_path: Path):
     np.save(tmp_path / "x.npy", np.eye(3, dtype=np.float32))
-    with pytest.raises(ConfigError, match="not for given vectors"):
+    with pytest.raises(ConfigError, match="vectors cannot be turned"):
         audit(tmp_path / "x.npy", tmp_path / "run", "duplicates.symmetries=true")
     with pytest.raises(ConfigError, match=r"not for embed\.model"):
         audit(tmp_path / "x.npy", tmp_path / "run", "duplicates.symmetries=true", "embed.model=resnet18")
