@@ -13,7 +13,7 @@ import zarr
 
 from pixsieve import Config, Datapoint, SourceError, Summary, datapoints, files, write_datapoints
 from pixsieve.folder.manifest import Manifest
-from pixsieve.sources import source, vector_files, vectors
+from pixsieve.sources import folder, source, vector_files, vectors
 from tests.pipeline.helpers import audit, pattern, results, save, unit_rows
 from tests.pipeline.sources import given
 from tests.pipeline.sources.given import WRITERS
