@@ -10,7 +10,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from pixsieve import Config
-from pixsieve.config.sections import Search
+from pixsieve.config.cluster import METHODS, Search
 from pixsieve.images.status import STATUSES
 from pixsieve.stages import FLOW
 
@@ -38,12 +38,29 @@ def test_the_configuration_shown_is_the_default():
     assert {name: set(section) for name, section in tree.items()} == {name: set(s) for name, s in known.items()}
 
 
+def test_the_keys_of_every_method_are_shown_with_their_defaults():
+    for name, model in METHODS.items():
+        (line,) = re.findall(rf"^\| `{name}` \| (.*) \|$", README, re.MULTILINE)
+        shown = dict(part.partition(": ")[::2] for part in re.findall(r"`(\w+(?:: [^`]*)?)`", line))
+        own = model.model_fields.keys() - {"method", "search"}
+        assert own <= shown.keys()
+        for key in own:
+            default = model.model_fields[key].default
+            assert shown[key] == (
+                "" if default is None and key == "n_clusters" and "needs" in line else dumped(default)
+            )
+
+
+def dumped(value: object) -> str:
+    return "null" if value is None else str(value)
+
+
 def test_the_search_shown_is_one():
     (shown,) = blocks("yaml", (ROOT / "docs/clustering.md").read_text("utf-8"))
     search = YAML(typ="safe").load(shown)["cluster"]["search"]
     config = Config.parse({"source": {"path": "a"}, "run": {"path": "b"}, "cluster": {"search": search}})
     assert set(search) - set(config.cluster.search.lists) == {"rule", "per", "rows", "sample"}
-    defaults = Search().model_dump()
+    defaults = Search(min_samples=[1]).model_dump()
     assert all(search[name] == defaults[name] for name in ("rule", "per", "rows", "sample"))
 
 

@@ -8,7 +8,7 @@ rows together. GPU: by cuML where it has the method, else scikit-learn's array A
 host, and one line of the log says so.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -17,10 +17,10 @@ from pixsieve import kernels
 from pixsieve.backend import Backend
 from pixsieve.clusterers import agglomerative, dbscan, gaussian_mixture, hdbscan, kmeans
 from pixsieve.clusterers.clustering import Clustering
-from pixsieve.config.sections import Cluster
+from pixsieve.config.cluster import Clusterer
 from pixsieve.folder.measure import Measure
 
-Fit = Callable[[np.ndarray, np.ndarray, Cluster, int, Measure, Backend], Clustering]
+Fit = Callable[[np.ndarray, np.ndarray, Any, int, Measure, Backend], Clustering]
 METHODS: dict[str, Fit] = {
     "dbscan": dbscan.fit,
     "hdbscan": hdbscan.fit,
@@ -28,43 +28,15 @@ METHODS: dict[str, Fit] = {
     "agglomerative": agglomerative.fit,
     "gaussian_mixture": gaussian_mixture.fit,
 }
-# What each method reads of the configuration; draws says that it begins with a random choice.
-PARAMETERS = {
-    "dbscan": ("similarity", "min_samples"),
-    "hdbscan": ("min_cluster_size", "min_samples", "selection"),
-    "kmeans": ("n_clusters",),
-    "agglomerative": ("linkage", "n_clusters", "similarity"),
-    "gaussian_mixture": ("n_clusters", "covariance"),
-}
-DRAWS = ("kmeans", "gaussian_mixture")
 
 
-def parameters(settings: Cluster) -> dict[str, object]:
-    """The method, and those of the settings that it depends on."""
-    names = list(PARAMETERS[settings.method])
-    if settings.method == "agglomerative":
-        names.remove("similarity" if settings.n_clusters else "n_clusters")
-    return {"method": settings.method, **{name: getattr(settings, name) for name in names}}
-
-
-def settings_of(parameters: Mapping[str, Any]) -> Cluster:
-    """From what `parameters` says."""
-    return Cluster(**parameters)
-
-
-def fit(x: np.ndarray, settings: Cluster, seed: int, measure: Measure, backend: Backend) -> Clustering:
+def fit(x: np.ndarray, settings: Clusterer, seed: int, measure: Measure, backend: Backend) -> Clustering:
     """The clusters of usable rows x (n, width), numbered by their first row. Equal rows are taken together where that
     changes nothing but the time."""
     if not len(x):
         return Clustering(np.empty(0, np.int64), np.empty(0), np.empty(0))
     method = METHODS[settings.method]
-    if settings.method == "gaussian_mixture" or (
-        settings.method == "agglomerative" and settings.linkage in ("average", "ward")
-    ):
-        found = method(x, np.ones(len(x), np.int64), settings, seed, measure, backend)
-        place = np.arange(len(x))
-    else:
-        first, place = kernels.distinct(x)
-        found = method(x[first], np.bincount(place), settings, seed, measure, backend)
+    first, place = kernels.distinct(x) if settings.together else (np.arange(len(x)), np.arange(len(x)))
+    found = method(x[first], np.bincount(place), settings, seed, measure, backend)
     # Distinct rows come in the order of their first ones: the numbers stay in order.
     return Clustering(found.cluster[place], found.strength[place], found.persistence)

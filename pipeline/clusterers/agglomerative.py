@@ -7,14 +7,14 @@ import numpy as np
 from pixsieve import kernels
 from pixsieve.backend import Backend
 from pixsieve.clusterers.clustering import Clustering, chord, partition
-from pixsieve.config.sections import Cluster
+from pixsieve.config.cluster import Agglomerative
 from pixsieve.folder.measure import Measure
 
 log = logging.getLogger("pixsieve")
 
 
 def fit(
-    x: np.ndarray, weights: np.ndarray, settings: Cluster, seed: int, measure: Measure, backend: Backend
+    x: np.ndarray, weights: np.ndarray, settings: Agglomerative, seed: int, measure: Measure, backend: Backend
 ) -> Clustering:
     """Single linkage by cuML if all distances fit the device, else by our exact spanning tree; the others by
     scikit-learn on the host, in O(n^2) memory. At most as many clusters as there are distinct rows."""

@@ -5,12 +5,12 @@ import numpy as np
 from pixsieve import kernels
 from pixsieve.backend import Backend
 from pixsieve.clusterers.clustering import Clustering, chord
-from pixsieve.config.sections import Cluster
+from pixsieve.config.cluster import Dbscan
 from pixsieve.folder.measure import Measure
 
 
 def fit(
-    x: np.ndarray, weights: np.ndarray, settings: Cluster, seed: int, measure: Measure, backend: Backend
+    x: np.ndarray, weights: np.ndarray, settings: Dbscan, seed: int, measure: Measure, backend: Backend
 ) -> Clustering:
     """Strength: 1 for core rows, 0.5 for border rows."""
     if backend.cuml is None or measure.metric != "cosine":
@@ -29,7 +29,7 @@ def fit(
 
 
 def _by_cuml(
-    x: np.ndarray, weights: np.ndarray, settings: Cluster, measure: Measure, backend: Backend
+    x: np.ndarray, weights: np.ndarray, settings: Dbscan, measure: Measure, backend: Backend
 ) -> tuple[np.ndarray, np.ndarray]:
     # On unit vectors |x - y|^2 = 2 - 2 x.y.
     model = backend.cuml.DBSCAN(

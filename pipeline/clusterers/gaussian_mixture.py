@@ -9,7 +9,7 @@ import numpy as np
 from pixsieve import kernels
 from pixsieve.backend import Backend
 from pixsieve.clusterers.clustering import Clustering, centres
-from pixsieve.config.sections import Cluster
+from pixsieve.config.cluster import GaussianMixture
 from pixsieve.folder.measure import Measure
 
 log = logging.getLogger("pixsieve")
@@ -17,7 +17,7 @@ LEAST = 1e-6  # is added to every variance
 
 
 def fit(
-    x: np.ndarray, weights: np.ndarray, settings: Cluster, seed: int, measure: Measure, backend: Backend
+    x: np.ndarray, weights: np.ndarray, settings: GaussianMixture, seed: int, measure: Measure, backend: Backend
 ) -> Clustering:
     """Strength: the probability of the component. At most as many components as there are distinct rows, and at least
     two rows are one component."""
@@ -60,7 +60,7 @@ def _start(rows: np.ndarray, centre: np.ndarray, covariance: str) -> dict[str, n
     return {"weights_init": size / len(rows), "means_init": mean, "precisions_init": precisions}
 
 
-def _fitted(rows: Any, start: dict[str, Any], settings: Cluster, seed: int, on_device: bool) -> Any:
+def _fitted(rows: Any, start: dict[str, Any], settings: GaussianMixture, seed: int, on_device: bool) -> Any:
     """(n, components) probabilities, where the rows are."""
     import sklearn
     from sklearn.exceptions import ConvergenceWarning

@@ -11,14 +11,14 @@ import numpy as np
 from pixsieve import kernels
 from pixsieve.backend import Backend
 from pixsieve.clusterers.clustering import Clustering
-from pixsieve.config.sections import Cluster
+from pixsieve.config.cluster import Hdbscan
 from pixsieve.folder.measure import Measure
 
 log = logging.getLogger("pixsieve")
 
 
 def fit(
-    x: np.ndarray, weights: np.ndarray, settings: Cluster, seed: int, measure: Measure, backend: Backend
+    x: np.ndarray, weights: np.ndarray, settings: Hdbscan, seed: int, measure: Measure, backend: Backend
 ) -> Clustering:
     """Strength: the probability of the membership."""
     if weights.sum() < max(settings.min_cluster_size, settings.min_samples, 2):
@@ -43,7 +43,7 @@ def hierarchy(
     lengths: np.ndarray,
     core: np.ndarray,
     weights: np.ndarray,
-    settings: Cluster,
+    settings: Hdbscan,
     measure: Measure,
 ) -> kernels.Hierarchy:
     """Of a tree whose lengths, and core distances, are 1 - similarity."""
@@ -68,7 +68,7 @@ def beyond_cuml(metric: str, shape: tuple[int, ...], weights: np.ndarray, min_sa
     return "it has no min_samples 1" if min_samples == 1 else None
 
 
-def _by_cuml(unit: np.ndarray, settings: Cluster, backend: Backend) -> Clustering:
+def _by_cuml(unit: np.ndarray, settings: Hdbscan, backend: Backend) -> Clustering:
     model = backend.cuml.HDBSCAN(
         min_cluster_size=settings.min_cluster_size,
         min_samples=settings.min_samples - 1,  # it does not count the row itself

@@ -6,12 +6,12 @@ import numpy as np
 
 from pixsieve.backend import Backend
 from pixsieve.clusterers.clustering import Clustering, centres, partition
-from pixsieve.config.sections import Cluster
+from pixsieve.config.cluster import Kmeans
 from pixsieve.folder.measure import Measure
 
 
 def fit(
-    x: np.ndarray, weights: np.ndarray, settings: Cluster, seed: int, measure: Measure, backend: Backend
+    x: np.ndarray, weights: np.ndarray, settings: Kmeans, seed: int, measure: Measure, backend: Backend
 ) -> Clustering:
     """At most as many clusters as there are distinct rows."""
     rows = measure.unit(x)

@@ -7,43 +7,30 @@ minmax  silhouette - Davies-Bouldin + Calinski-Harabasz, each brought to [0, 1];
         of their own. As tools do that know no noise.
 """
 
-from itertools import product
 from typing import Any
 
 import numpy as np
 
 from pixsieve.backend import Backend
-from pixsieve.clusterers import fit, parameters
-from pixsieve.clusterers.sampled import thinned
-from pixsieve.config.sections import Cluster, Search
+from pixsieve.clusterers import fit
+from pixsieve.config.cluster import Clusterer, candidates
 from pixsieve.folder.measure import Measure
 from pixsieve.folder.sample import Sample
 
 SCORES = ("silhouette", "davies_bouldin", "calinski_harabasz")
 
 
-def candidates(settings: Cluster) -> list[Cluster]:
-    """Every combination of the lists of `search`, in their order, without those that come to the same."""
-    search = settings.search or Search()
-    found, seen = [], set()
-    for values in product(*search.lists.values()):
-        one = settings.model_copy(update={"search": None, **dict(zip(search.lists, values, strict=True))})
-        if (what := str(parameters(one))) not in seen:
-            seen.add(what)
-            found.append(one)
-    return found
-
-
-def tried(settings: Cluster, sample: Sample, seed: int, measure: Measure, backend: Backend) -> list[dict[str, Any]]:
+def tried(settings: Clusterer, sample: Sample, seed: int, measure: Measure, backend: Backend) -> list[dict[str, Any]]:
     """A record of each candidate: parameters, those used on the sample, clusters, share of noise, the three scores and
     the total (null where there is none), and what went wrong."""
-    search = settings.search or Search()
+    search = settings.search
+    assert search is not None
     x = sample.vectors
     scored = np.sort(np.random.default_rng(seed).permutation(len(x))[: search.sample])
     records = []
     for candidate in candidates(settings):
-        used = thinned(candidate, sample.share)
-        record: dict[str, Any] = {"parameters": parameters(candidate), "used": parameters(used), "error": None}
+        used = candidate.thinned(sample.share)
+        record: dict[str, Any] = {"parameters": candidate.parameters, "used": used.parameters, "error": None}
         labels = np.full(len(x), -1)
         try:
             labels = fit(x, used, seed, measure, backend).cluster

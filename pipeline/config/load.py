@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
+from pixsieve.config.cluster import METHODS
 from pixsieve.errors import ConfigError
 
 
@@ -37,6 +38,15 @@ def read(path: Path) -> dict[str, Any]:
     return {name: {} if section is None else section for name, section in tree.items()}
 
 
+def other_method(tree: dict[str, Any], settings: list[str]) -> None:
+    """Where a setting names the method of clustering, the keys of the file that this method does not have go: they were
+    meant for the one that it takes the place of."""
+    named = [setting.partition("=")[2] for setting in settings if setting.partition("=")[0] == "cluster.method"]
+    section = tree.get("cluster")
+    if named and named[-1] in METHODS and isinstance(section, dict):
+        tree["cluster"] = {key: value for key, value in section.items() if key in METHODS[named[-1]].model_fields}
+
+
 def assign(tree: dict[str, Any], setting: str) -> None:
     name, equals, text = setting.partition("=")
     section, dot, key = name.partition(".")
@@ -60,18 +70,35 @@ def _said(error: Exception) -> str:
 
 
 def explain(model: type[BaseModel], error: Any) -> str:
-    where = ".".join(str(part) for part in error["loc"])
+    """An error of pydantic about a tree, in one line that begins with the key."""
+    loc = list(error["loc"])
+    kind: Any = model
+    if loc[:1] == ["cluster"]:
+        # Behind the section stands the method, which is no key.
+        kind, loc = METHODS[loc[1]] if len(loc) > 1 else model, [loc[0], *loc[2:]]
+    where = ".".join(map(str, loc))
+    message = error["msg"].removeprefix("Value error, ")
+    if error["type"] == "union_tag_invalid":
+        return f"{where}.method: there is no {error['ctx']['tag']!r}; known: {', '.join(METHODS)}"
     if error["type"] == "extra_forbidden":
-        fields: Any = model.model_fields
-        for part in error["loc"][:-1]:
-            kind = fields[part].annotation
-            fields = next(k for k in (kind, *get_args(kind)) if hasattr(k, "model_fields")).model_fields
-        near = difflib.get_close_matches(str(error["loc"][-1]), fields, n=1, cutoff=0)
-        return f"{where}: unknown key; nearest known: {near[0]}"
+        return f"{where}: {_unknown(kind, loc)}"
     if error["type"] == "missing":
         return f"{where}: missing"
-    message = error["msg"].removeprefix("Value error, ")
-    if not where:
+    if not where or (error["type"] == "value_error" and isinstance(error["input"], dict)):
         return message
     shown = "" if isinstance(error["input"], dict) else f" (given: {error['input']!r})"
     return f"{where}: {message[0].lower()}{message[1:]}{shown}"
+
+
+def _unknown(kind: Any, loc: list[Any]) -> str:
+    """What to say of a key that a section does not have. kind: the model of the whole, or of a method's section."""
+    key, of_method = str(loc[-1]), kind in METHODS.values()
+    others = [name for name, other in METHODS.items() if key in other.model_fields]
+    if of_method and len(loc) == 2 and others:
+        method = next(name for name, other in METHODS.items() if other is kind)
+        return f"{method} has no such key; it is of {', '.join(others)}"
+    fields: Any = kind.model_fields
+    for part in loc[1 if of_method else 0 : -1]:
+        inner = fields[part].annotation
+        fields = next(k for k in (inner, *get_args(inner)) if hasattr(k, "model_fields")).model_fields
+    return f"unknown key; nearest known: {difflib.get_close_matches(key, fields, n=1, cutoff=0)[0]}"

@@ -1,26 +1,17 @@
 """The configuration: strict YAML in, one frozen value out."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from pixsieve.config import keep_rules
-from pixsieve.config.load import assign, dumped, explain, read
+from pixsieve.config.cluster import METHODS, Cluster, Dbscan, candidates
+from pixsieve.config.load import assign, dumped, explain, other_method, read
+from pixsieve.config.section import Choices, Name, Positive, Section, Similarity
 from pixsieve.errors import ConfigError
-
-Similarity = Annotated[float, Field(gt=0, le=1)]
-Positive = Annotated[int, Field(ge=1)]
-Name = Annotated[str, Field(min_length=1)]
-T = TypeVar("T")
-Choices = Annotated[list[T], Field(min_length=1)] | None
-DENSITY = ("dbscan", "hdbscan")
-MOST_SAMPLES = 256  # the kernels list so many neighbours of a row, of which one may be the row itself
-
-
-class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class Source(Section):
@@ -50,65 +41,6 @@ class Embed(Section):
     read_ahead_mb: Positive = 256  # bytes of encoded images in flight, at most (one larger file goes alone)
 
 
-Method = Literal["dbscan", "hdbscan", "kmeans", "agglomerative", "gaussian_mixture"]
-Selection = Literal["eom", "leaf"]
-Linkage = Literal["single", "complete", "average", "ward"]
-Covariance = Literal["full", "tied", "diag", "spherical"]
-ClusterSize = Annotated[int, Field(ge=2)]
-
-
-class Search(Section):
-    """Lists of values; every combination is a candidate, and the scores of a sample choose one."""
-
-    method: Choices[Method] = None
-    similarity: Choices[Similarity] = None
-    min_samples: Choices[Positive] = None
-    min_cluster_size: Choices[ClusterSize] = None
-    selection: Choices[Selection] = None
-    n_clusters: Choices[Positive] = None
-    linkage: Choices[Linkage] = None
-    covariance: Choices[Covariance] = None
-    rule: Literal["robust", "minmax"] = "robust"
-    per: Literal["run", "batch"] = "run"  # one choice for the run, or each batch its own
-    rows: Annotated[int, Field(ge=2)] = 8192  # of the run, drawn once: what each candidate is tried on
-    sample: Annotated[int, Field(ge=2)] = 4096  # of these rows, at most: what is scored
-
-    @property
-    def lists(self) -> dict[str, list[Any]]:
-        """What is searched over, in the order of the keys."""
-        found = {name: getattr(self, name) for name in SEARCHED}
-        return {name: values for name, values in found.items() if values is not None}
-
-
-SEARCHED = (
-    "method",
-    "similarity",
-    "min_samples",
-    "min_cluster_size",
-    "selection",
-    "n_clusters",
-    "linkage",
-    "covariance",
-)
-
-
-class Cluster(Section):
-    method: Method = "dbscan"
-    similarity: Similarity = 0.90  # dbscan, and agglomerative without n_clusters
-    min_samples: Positive = 5  # dbscan, hdbscan
-    min_cluster_size: ClusterSize = 5  # hdbscan
-    selection: Selection = "eom"  # hdbscan
-    n_clusters: Positive | None = None  # kmeans, gaussian_mixture, agglomerative
-    linkage: Linkage = "average"  # agglomerative
-    covariance: Covariance = "diag"  # gaussian_mixture
-    search: Search | None = None
-
-    @property
-    def methods(self) -> list[Method]:
-        """All that may be used."""
-        return (self.search and self.search.method) or [self.method]
-
-
 class Match(Section):
     # auto: exact for the density methods, representatives for the others
     mode: Literal["auto", "exact", "representatives", "off"] = "auto"
@@ -122,7 +54,7 @@ KeepRule = Annotated[str, AfterValidator(keep_rules.rule)]
 
 class Duplicates(Section):
     similarity: Similarity | None = None  # null: the descriptor's own tested constant
-    keep: list[KeepRule] = ["resolution", "bytes", "key"]
+    keep: list[KeepRule] = Field(default=["resolution", "bytes", "key"])
     symmetries: bool = False  # mirrored and rotated copies, too
     adaptive: Annotated[float, Field(ge=0)] | None = None  # near is so many times the usual distance in the cluster
     prefer: Choices[Name] = None  # splits: rows of an earlier one are kept rather
@@ -149,37 +81,40 @@ class Config(Section):
     source: Source
     run: RunFolder
     embed: Embed = Embed()
-    cluster: Cluster = Cluster()
+    cluster: Cluster = Dbscan()
     match: Match = Match()
     duplicates: Duplicates = Duplicates()
     outliers: Outliers = Outliers()
     workers: Workers = Workers()
 
     @model_validator(mode="after")
-    def _fits(self) -> Self:
-        methods, search = self.cluster.methods, self.cluster.search
-        partitions = [method for method in methods if method not in DENSITY]
-        if partitions and self.match.mode == "exact":
-            raise ValueError(
-                f"match.mode 'exact' is for {' and '.join(DENSITY)}, not for {partitions[0]}; use 'representatives'"
-            )
-        mixed = len({method in DENSITY for method in methods}) > 1
-        if mixed and self.match.mode == "auto" and not (search and search.per == "batch"):
+    def _matching_fits(self) -> Self:
+        search = self.cluster.search
+        kinds = {METHODS[name].density: name for name in reversed(self._methods)}
+        if self.match.mode == "exact" and False in kinds:
+            dense = " and ".join(name for name, method in METHODS.items() if method.density)
+            raise ValueError(f"match.mode 'exact' is for {dense}, not for {kinds[False]}; use 'representatives'")
+        own = search is not None and search.per == "batch"
+        if len(kinds) > 1 and self.match.mode == "auto" and not own:
             raise ValueError("cluster.search.method holds density methods and others; set match.mode")
-        for method in ("kmeans", "gaussian_mixture"):
-            if method in methods and not (self.cluster.n_clusters or (search and search.n_clusters)):
-                raise ValueError(f"cluster.method {method!r} needs cluster.n_clusters")
-        if search and not search.lists:
-            raise ValueError("cluster.search has no list to search over; for example similarity: [0.85, 0.9]")
-        if search and search.per == "batch" and self.matching == "exact":
+        if own and self.matching == "exact":
             raise ValueError("cluster.search.per 'batch' gives batches clusters of their own kind: no match is exact")
-        most = max((search and search.min_samples) or [self.cluster.min_samples])
-        if "hdbscan" in methods and most > MOST_SAMPLES:
-            raise ValueError(f"cluster.min_samples is {most}; hdbscan takes at most {MOST_SAMPLES}")
-        if self.duplicates.symmetries and self.embed.model:
-            raise ValueError("duplicates.symmetries is for the descriptor dct, not for embed.model")
+        try:
+            candidates(self.cluster)
+        except ValidationError as error:
+            wrong = error.errors()[0]
+            key = f"cluster.{wrong['loc'][-1]}: " if len(wrong["loc"]) > 1 else ""
+            raise ValueError(f"{key}{wrong['msg'].removeprefix('Value error, ')} ({wrong['loc'][0]})") from None
+        return self
+
+    @model_validator(mode="after")
+    def _weights_have_a_model(self) -> Self:
         if self.embed.weights and not self.embed.model:
             raise ValueError("embed.weights is given but embed.model is not")
+        return self
+
+    @model_validator(mode="after")
+    def _columns_have_a_table(self) -> Self:
         named = [(f"source.{what}", getattr(self.source, what)) for what in ("label", "split")]
         named = [(where, column) for where, column in named if column not in (None, "folder")]
         named += [("duplicates.keep", column) for column in keep_rules.columns(self.duplicates.keep)]
@@ -188,12 +123,18 @@ class Config(Section):
         return self
 
     @property
+    def _methods(self) -> Sequence[str]:
+        """All that may be used, as asked for."""
+        search = self.cluster.search
+        return (search and search.method) or [self.cluster.method]
+
+    @property
     def matching(self) -> Literal["exact", "representatives", "off"]:
         """What match.mode comes to."""
         if self.match.mode != "auto":
             return self.match.mode
         own = self.cluster.search is not None and self.cluster.search.per == "batch"
-        return "exact" if self.cluster.methods[0] in DENSITY and not own else "representatives"
+        return "exact" if METHODS[self._methods[0]].density and not own else "representatives"
 
     @classmethod
     def load(cls, source: str | Path, *, out: str | Path | None = None, settings: list[str] | None = None) -> Self:
@@ -204,6 +145,7 @@ class Config(Section):
         """
         path = Path(source)
         tree = read(path) if path.suffix in (".yaml", ".yml") else {"source": {"path": str(source)}}
+        other_method(tree, settings or [])
         for setting in settings or []:
             assign(tree, setting)
         if out is not None:

@@ -3,17 +3,17 @@
 from typing import Any
 
 from pixsieve import files
-from pixsieve.config.sections import Cluster
+from pixsieve.config.cluster import settings_of
 from pixsieve.folder.manifest import Manifest
 from pixsieve.folder.run_folder import Run
 
 SCORES, CHOICE = "search/run.json", "search/chosen.json"
 
 
-def chosen(run: Run) -> Cluster:
-    """The settings of clustering, with what the search has chosen; as configured as long as it has not."""
-    settings, place = run.config.cluster, run.path / CHOICE
-    return settings.model_copy(update=files.read_json(place)) if wanted(run) and place.exists() else settings
+def chosen(run: Run) -> Any:
+    """The model of the settings that the search has chosen; as configured as long as it has not."""
+    place = run.path / CHOICE
+    return settings_of(files.read_json(place)) if wanted(run) and place.exists() else run.config.cluster
 
 
 def reads(run: Run) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from pixsieve.config.cluster import Dbscan, Hdbscan
 from pixsieve.folder.choice import chosen
 from pixsieve.folder.run_folder import Run
 
@@ -18,7 +19,7 @@ class Links(NamedTuple):
 
 def links(run: Run) -> Links:
     settings = chosen(run)
-    if run.config.matching == "exact" and settings.method == "dbscan":
+    if run.config.matching == "exact" and isinstance(settings, Dbscan):
         return Links(settings.similarity, settings.min_samples)
     return Links(None, 1)
 
@@ -26,6 +27,6 @@ def links(run: Run) -> Links:
 def listed(run: Run) -> int:
     """How many neighbours the units list of each node."""
     settings = chosen(run)
-    if run.config.matching == "exact" and settings.method == "hdbscan":
+    if run.config.matching == "exact" and isinstance(settings, Hdbscan):
         return max(run.config.outliers.neighbours, settings.min_samples - 1, PROVING)
     return run.config.outliers.neighbours

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pixsieve import files, kernels
-from pixsieve.config.sections import Cluster
+from pixsieve.config.cluster import Dbscan
 from pixsieve.folder import pair_files
 from pixsieve.folder.run_folder import Run
 from pixsieve.matching import Matched
@@ -59,7 +59,7 @@ def united(
     return kernels.density_labels(component, core, i, j, similarity, rank), core
 
 
-def exact(run: Run, settings: Cluster, live: np.ndarray, rank: np.ndarray) -> Matched:
+def exact(run: Run, settings: Dbscan, live: np.ndarray, rank: np.ndarray) -> Matched:
     """Equal to one DBSCAN over all living rows."""
     n = len(live)
     node = pair_files.node_of_rows(run)

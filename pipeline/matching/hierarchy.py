@@ -4,14 +4,14 @@ import numpy as np
 
 from pixsieve import files, kernels
 from pixsieve.clusterers.hdbscan import hierarchy
-from pixsieve.config.sections import Cluster
+from pixsieve.config.cluster import Hdbscan
 from pixsieve.folder import pair_files
 from pixsieve.folder.neighbours import Nodes
 from pixsieve.folder.run_folder import Run
 from pixsieve.matching import Matched
 
 
-def exact(run: Run, settings: Cluster, live: np.ndarray, rank: np.ndarray) -> Matched:
+def exact(run: Run, settings: Hdbscan, live: np.ndarray, rank: np.ndarray) -> Matched:
     """Equal to one HDBSCAN over all living rows."""
     node = pair_files.node_of_rows(run)
     nodes = Nodes(node, live, rank)

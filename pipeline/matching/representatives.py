@@ -17,8 +17,7 @@ import numpy as np
 from scipy.special import bdtr
 
 from pixsieve import clusterers, files, kernels
-from pixsieve.clusterers.sampled import thinned
-from pixsieve.config.sections import DENSITY, Cluster
+from pixsieve.config.cluster import Clusterer, Dbscan, Hdbscan
 from pixsieve.errors import ConfigError
 from pixsieve.folder import sample
 from pixsieve.folder.run_folder import Run
@@ -46,10 +45,10 @@ def of_batches(run: Run, live: np.ndarray) -> Matched:
     return Matched(cluster, strength, np.full(n, np.nan), np.concatenate([np.empty(0), *persistence]), {})
 
 
-def matched(run: Run, settings: Cluster, own: bool, live: np.ndarray, rank: np.ndarray) -> Matched:
+def matched(run: Run, settings: Clusterer, own: bool, live: np.ndarray, rank: np.ndarray) -> Matched:
     """settings: those of every batch. own: batches have chosen their own; then clusters are matched by their means."""
     batches = of_batches(run, live)
-    if settings.method in DENSITY and not own:
+    if settings.density and not own:
         notes: dict[str, object] = {"unresolved": _unresolved(run, settings)}
         found = _density(run, settings, batches, rank)
     else:
@@ -58,11 +57,11 @@ def matched(run: Run, settings: Cluster, own: bool, live: np.ndarray, rank: np.n
     return found._replace(notes=notes, persistence=np.full(int(found.cluster.max(initial=-1)) + 1, np.nan))
 
 
-def _unresolved(run: Run, settings: Cluster) -> float | None:
+def _unresolved(run: Run, settings: Clusterer) -> float | None:
     """The share of the dense rows of the whole that are expected not to be dense in their batch: a row with g
     neighbours keeps Bin(g, share of the batch) of them. ConfigError if that is more than is allowed."""
     limit, share = run.config.match.max_unresolved, None
-    if settings.method == "dbscan":
+    if isinstance(settings, Dbscan):
         share = _thinned_out(run, settings)
     if limit < (1 if share is None else share):
         expected = "an unknown share" if share is None else f"{share:.0%}"
@@ -74,7 +73,7 @@ def _unresolved(run: Run, settings: Cluster) -> float | None:
     return share
 
 
-def _thinned_out(run: Run, settings: Cluster) -> float:
+def _thinned_out(run: Run, settings: Dbscan) -> float:
     drawn = sample.draw(run, ASKED, run.config.run.seed)
     if not len(drawn.rows):
         return 0.0
@@ -99,7 +98,7 @@ def _at_most(k: int, n: np.ndarray, p: np.ndarray) -> np.ndarray:
     return np.where(k < 0, 0.0, np.where(n <= k, 1.0, bdtr(float(max(k, 0)), np.maximum(n, k + 1), p)))
 
 
-def _density(run: Run, settings: Cluster, batches: Matched, rank: np.ndarray) -> Matched:
+def _density(run: Run, settings: Clusterer, batches: Matched, rank: np.ndarray) -> Matched:
     standing, cluster, covers, copies = _standing(run)
     noise = np.flatnonzero(sample.usable(run) & (batches.cluster < 0))
     rows = np.concatenate([standing, noise])
@@ -107,7 +106,7 @@ def _density(run: Run, settings: Cluster, batches: Matched, rank: np.ndarray) ->
     weight = np.concatenate([covers, np.ones(len(noise), np.int64)])
     labels, strength = batches.cluster.copy(), batches.strength.copy()
     first = np.searchsorted(cluster, np.arange(len(batches.persistence)))
-    if settings.method == "dbscan":
+    if isinstance(settings, Dbscan):
         links = list(_links(run, vectors, weight, settings))
         tied = np.column_stack([first[cluster], np.arange(len(standing))])
         sure = np.arange(len(rows)) < len(standing)
@@ -115,6 +114,7 @@ def _density(run: Run, settings: Cluster, batches: Matched, rank: np.ndarray) ->
         of_cluster = found[first]
         strength[noise] = np.where(found[len(standing) :] < 0, 0.0, np.where(core[len(standing) :], 1.0, 0.5))
     else:
+        assert isinstance(settings, Hdbscan)
         # A row that covers copies of itself is as many; of other rows it is an example.
         weight = np.where(np.append(copies, np.ones(len(noise), bool)), weight, 1)
         distinct, place = kernels.distinct(vectors)
@@ -151,7 +151,7 @@ def _standing(run: Run) -> Standing:
     return Standing(*(np.concatenate(side) for side in zip(*parts, strict=True)))
 
 
-def _links(run: Run, vectors: np.ndarray, weight: np.ndarray, settings: Cluster) -> Iterator[Links]:
+def _links(run: Run, vectors: np.ndarray, weight: np.ndarray, settings: Dbscan) -> Iterator[Links]:
     size = run.config.run.block_rows or run.backend.block_rows
     parts = [np.arange(at, min(at + size, len(vectors))) for at in range(0, len(vectors), size)]
     for a, b in combinations_with_replacement(range(len(parts)), 2):
@@ -199,13 +199,13 @@ def _mutual(run: Run) -> np.ndarray:
     return kernels.components(int(start[-1]), *np.concatenate(edges).T)
 
 
-def _agreement(run: Run, settings: Cluster, labels: np.ndarray) -> dict[str, object]:
+def _agreement(run: Run, settings: Clusterer, labels: np.ndarray) -> dict[str, object]:
     """How like the labels are to those of rows that are drawn and clustered all at once."""
     from sklearn.metrics import adjusted_rand_score
 
     seed = run.config.run.seed
     drawn = sample.draw(run, run.config.match.sample, seed)
-    used = thinned(settings, drawn.share)
+    used = settings.thinned(drawn.share)
     at_once = clusterers.fit(drawn.vectors, used, seed, run.measure, run.backend).cluster
     score = float(adjusted_rand_score(at_once, labels[drawn.rows])) if len(at_once) else 1.0
-    return {"rows": len(drawn.rows), "of": drawn.of, "adjusted_rand": score, "used": clusterers.parameters(used)}
+    return {"rows": len(drawn.rows), "of": drawn.of, "adjusted_rand": score, "used": used.parameters}

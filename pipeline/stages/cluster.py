@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from pixsieve import clusterers, files
 from pixsieve.clusterers.representatives import representatives
+from pixsieve.config.cluster import settings_of
 from pixsieve.folder import choice
 from pixsieve.folder.run_folder import Run
 from pixsieve.folder.sample import Sample
@@ -21,10 +22,10 @@ from pixsieve.stages import search
 
 def units(run: Run) -> list[Unit]:
     settings, own = choice.chosen(run), choice.of_batches(run)
-    depends: dict[str, Any] = {"method": clusterers.parameters(settings)}
+    depends: dict[str, Any] = {"method": settings.parameters}
     if own:
         depends = run.config.values("run.seed") | {"cluster": run.config.cluster.model_dump(mode="json")}
-    elif settings.method in clusterers.DRAWS:
+    elif settings.draws:
         depends |= run.config.values("run.seed")
     depends |= run.config.values("match.representatives")
     exact = run.config.matching == "exact"
@@ -57,10 +58,10 @@ def work(run: Run, unit: Unit) -> Counts:
     if "choice" in unit.writes:
         seed, settings = run.config.run.seed, run.config.cluster
         result = search.searched(run, settings, Sample(rows, x, len(rows)), seed)
-        settings = settings.model_copy(update=result["candidates"][result["chosen"]]["parameters"])
+        settings = settings_of(result["candidates"][result["chosen"]]["parameters"])
         files.write_json(run.path / unit.writes["choice"], result)
     else:
-        seed, settings = depends.get("run.seed", 0), clusterers.settings_of(depends["method"])
+        seed, settings = depends.get("run.seed", 0), settings_of(depends["method"])
     found = clusterers.fit(x, settings, seed, run.measure, run.backend)
     cluster, strength = np.full(len(status), -1), np.zeros(len(status), np.float32)
     cluster[here], strength[here] = found.cluster, found.strength

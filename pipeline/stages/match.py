@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from pixsieve import clusterers, files, kernels
+from pixsieve import files, kernels
+from pixsieve.config.cluster import settings_of
 from pixsieve.folder import choice, pair_files
 from pixsieve.folder.cluster_table import ASSIGNMENTS
 from pixsieve.folder.pair_files import CLASSES, LINKS, REACH, TREE
@@ -28,7 +29,7 @@ def units(run: Run) -> list[Unit]:
     reads += (*manifest.files(), *run.store.files(*range(len(names))), *run.metadata.of_labels)
     depends = {
         "mode": mode,
-        "method": clusterers.parameters(settings),
+        "method": settings.parameters,
         "labels": run.metadata.label,
         "each_its_own": mode != "exact" and choice.each_its_own(run),
     }
@@ -76,7 +77,7 @@ def work(run: Run, unit: Unit) -> Counts:
 def _matched(run: Run, depends: Mapping[str, Any], live: np.ndarray, rank: np.ndarray) -> Matched:
     if depends["mode"] == "off":
         return representatives.of_batches(run, live)
-    settings = clusterers.settings_of(depends["method"])
+    settings = settings_of(depends["method"])
     if depends["mode"] == "representatives":
         return representatives.matched(run, settings, depends["each_its_own"], live, rank)
     exact = hierarchy.exact if settings.method == "hdbscan" else density.exact

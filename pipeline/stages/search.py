@@ -10,7 +10,7 @@ from typing import Any
 
 from pixsieve import files
 from pixsieve.clusterers import scores
-from pixsieve.config.sections import Cluster
+from pixsieve.config.cluster import Clusterer
 from pixsieve.folder import choice, sample
 from pixsieve.folder.run_folder import Run
 from pixsieve.runtime.stage import Counts, Stage, Unit
@@ -39,7 +39,7 @@ def work(run: Run, unit: Unit) -> Counts:
     return {"candidates": len(result["candidates"])}
 
 
-def searched(run: Run, settings: Cluster, drawn: sample.Sample, seed: int) -> dict[str, Any]:
+def searched(run: Run, settings: Clusterer, drawn: sample.Sample, seed: int) -> dict[str, Any]:
     """What the file of a choice holds."""
     records = scores.tried(settings, drawn, seed, run.measure, run.backend)
     best = scores.choose(records)

@@ -13,7 +13,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from pixsieve import kernels
-from pixsieve.config.sections import MOST_SAMPLES
+from pixsieve.config.cluster import MOST_SAMPLES
 from pixsieve.kernels import Array, Metric, to_host
 
 Floats = NDArray[np.float64]

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pixsieve.clusterers.sampled import thinned
-from pixsieve.config.sections import MOST_SAMPLES
+from pixsieve.config.cluster import MOST_SAMPLES, Dbscan
 from pixsieve.errors import ConfigError
 from pixsieve.folder import sample
 from pixsieve.folder.run_folder import Run
@@ -60,7 +59,7 @@ def tune(run: Run, *, min_samples: int | None = None, rows: int = 20_000) -> Tun
     max(2, round(p (min_samples - 1)) + 1), or 1 if 1 was asked for. ConfigError if the rows are not embedded, or
     min_samples is not 1 to 256.
     """
-    asked = run.config.cluster.min_samples if min_samples is None else min_samples
+    asked = _min_samples(run) if min_samples is None else min_samples
     if not 1 <= asked <= MOST_SAMPLES:
         raise ConfigError(
             f"tune works with a min_samples of 1 to {MOST_SAMPLES}, not {asked}; choose with --min-samples"
@@ -69,7 +68,7 @@ def tune(run: Run, *, min_samples: int | None = None, rows: int = 20_000) -> Tun
         raise ConfigError(f"--rows is {rows}; at least 1 is needed")
     _check_embedded(run)
     drawn = sample.draw(run, rows, run.config.run.seed)
-    used = thinned(run.config.cluster.model_copy(update={"min_samples": asked}), drawn.share).min_samples
+    used = Dbscan(min_samples=asked).thinned(drawn.share).min_samples
     curves = at.measure(run.backend.to_device(drawn.vectors), used, run.measure.metric)
     suggestion = suggest(curves)
     found = None if isinstance(suggestion, str) else suggestion
@@ -88,6 +87,12 @@ def tune(run: Run, *, min_samples: int | None = None, rows: int = 20_000) -> Tun
         suggestion if isinstance(suggestion, str) else "",
         "" if found is None else _command(run, found, asked),
     )
+
+
+def _min_samples(run: Run) -> int:
+    """The run's, or where its method has none, that of DBSCAN."""
+    found: int = getattr(run.config.cluster, "min_samples", Dbscan().min_samples)
+    return found
 
 
 def _check_embedded(run: Run) -> None:
@@ -111,7 +116,7 @@ def _again(run: Run) -> str:
 
 def _command(run: Run, suggestion: Suggestion, min_samples: int) -> str:
     settings = [f"--set cluster.similarity={suggestion.similarity!r}"]
-    if min_samples != run.config.cluster.min_samples:
+    if min_samples != _min_samples(run) or run.config.cluster.method != "dbscan":
         settings.append(f"--set cluster.min_samples={min_samples}")
     if run.config.cluster.method != "dbscan":
         settings.append("--set cluster.method=dbscan")

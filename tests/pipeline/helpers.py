@@ -1,5 +1,6 @@
 """Small data sets and ways to look at a run."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -7,6 +8,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from pixsieve import Config, Summary, run
+from pixsieve.config.cluster import METHODS
 from pixsieve.folder.measure import Measure
 
 TABLES = ("assignments", "clusters", "duplicates", "better", "outliers", "mislabels", "findings", "images")
@@ -15,7 +17,16 @@ GIVEN = Measure("vectors", "cosine", "float16", 16, 0.95)  # of rows of 16 numbe
 
 
 def audit(source: Path, out: Path, *settings: str, until: str | None = None) -> Summary:
-    return run(Config.load(source, out=out, settings=["workers.device=cpu", *settings]), until=until)
+    own = fitting(settings)
+    return run(Config.load(source, out=out, settings=["workers.device=cpu", *own]), until=until)
+
+
+def fitting(settings: Sequence[str]) -> list[str]:
+    """Without the keys of `cluster` that its method does not have, as those of a cut that serves several methods."""
+    method = next((s.partition("=")[2] for s in reversed(settings) if s.startswith("cluster.method=")), "dbscan")
+    every = {key for model in METHODS.values() for key in model.model_fields}
+    names = [(setting, setting.partition("=")[0].removeprefix("cluster.")) for setting in settings]
+    return [s for s, key in names if key not in every or key in METHODS[method].model_fields]
 
 
 def pattern(rng: np.random.Generator, side: int = 40) -> np.ndarray:

@@ -183,11 +183,11 @@ def test_vectors_against_scikit_learn(tmp_path: Path, seed: int):
     pairs = set(zip(ours[core], theirs.labels_[core], strict=True))
     assert len(pairs) == len({a for a, _ in pairs}) == len({b for _, b in pairs})
     for border in np.flatnonzero((ours >= 0) & ~core):
-        nearest = min(np.flatnonzero(core), key=lambda c: (distance[border, c], str(c)))
+        nearest = min(np.flatnonzero(core), key=lambda c: (distance[border, c], c))
         assert ours[border] == ours[nearest]
 
     np.fill_diagonal(distance, np.inf)
-    near = [sorted(range(400), key=lambda other: (distance[row, other], str(other)))[:5] for row in range(400)]
+    near = [sorted(range(400), key=lambda other: (distance[row, other], other))[:5] for row in range(400)]
     chords = np.sqrt(2 * np.clip(np.take_along_axis(distance, np.array(near), 1), 0, None))
     z = np.maximum(slow(chords[:, -1], np.array(near), ours.tolist()), 0)
     outliers = {int(row["key"]): row for row in by_key(tmp_path / "run", "outliers")}

@@ -16,20 +16,20 @@ from pixsieve import backend, clusterers, demo, kernels
 from pixsieve.clusterers import agglomerative, dbscan, hdbscan
 from pixsieve.clusterers.clustering import centres, chord
 from pixsieve.clusterers.representatives import representatives
-from pixsieve.config.sections import Cluster
+from pixsieve.config.cluster import Agglomerative, Clusterer, Dbscan, GaussianMixture, Hdbscan, Kmeans
 from tests.pipeline.helpers import GIVEN, audit, by_key, unit_rows
 
 METHODS = {
-    "dbscan": Cluster(similarity=0.9, min_samples=4),
-    "hdbscan": Cluster(method="hdbscan", min_samples=4, min_cluster_size=5),
-    "kmeans": Cluster(method="kmeans", n_clusters=6),
+    "dbscan": Dbscan(similarity=0.9, min_samples=4),
+    "hdbscan": Hdbscan(min_samples=4, min_cluster_size=5),
+    "kmeans": Kmeans(n_clusters=6),
     **{
-        f"agglomerative-{linkage}": Cluster(method="agglomerative", n_clusters=6, linkage=linkage)
+        f"agglomerative-{linkage}": Agglomerative(n_clusters=6, linkage=linkage)
         for linkage in ("single", "complete", "average", "ward")
     },
-    "agglomerative-cut": Cluster(method="agglomerative", linkage="complete", similarity=0.8),
-    "agglomerative-single-cut": Cluster(method="agglomerative", linkage="single", similarity=0.95),
-    "gaussian_mixture": Cluster(method="gaussian_mixture", n_clusters=6),
+    "agglomerative-cut": Agglomerative(linkage="complete", similarity=0.8),
+    "agglomerative-single-cut": Agglomerative(linkage="single", similarity=0.95),
+    "gaussian_mixture": GaussianMixture(n_clusters=6),
 }
 
 
@@ -41,7 +41,7 @@ def distinct_rows(n: int) -> np.ndarray:
     return np.random.default_rng(0).normal(size=(n, 16)).astype(np.float16)
 
 
-def fit(x: np.ndarray, method: str | Cluster, on: backend.Backend | None = None) -> clusterers.Clustering:
+def fit(x: np.ndarray, method: str | Clusterer, on: backend.Backend | None = None) -> clusterers.Clustering:
     return clusterers.fit(x, METHODS[method] if isinstance(method, str) else method, 0, GIVEN, on or backend.cpu())
 
 
@@ -67,14 +67,14 @@ def test_the_contract(method: str, n: int):
     assert found.persistence.shape == (found.cluster.max(initial=-1) + 1,)
     if not method.endswith("dbscan"):
         assert (found.cluster >= 0).all()
-    if METHODS[method].n_clusters:
+    if getattr(METHODS[method], "n_clusters", None):
         assert found.cluster.max(initial=-1) + 1 == min(6, n)
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_dbscan_equals_scikit_learn(seed: int):
     x = rows(seed)
-    found = fit(x, Cluster(similarity=0.93, min_samples=5))
+    found = fit(x, Dbscan(similarity=0.93, min_samples=5))
     far = np.clip(1 - wide(x) @ wide(x).T, 0, None)
     other = sk.DBSCAN(eps=1 - 0.93, min_samples=5, metric="precomputed").fit(far)
     core = found.strength == 1
@@ -86,7 +86,7 @@ def test_dbscan_equals_scikit_learn(seed: int):
 @pytest.mark.parametrize("selection", ["eom", "leaf"])
 def test_hdbscan_equals_scikit_learn_on_rows_that_no_split_frees(selection: str):
     x = rows(1, copies=0)
-    found = fit(x, Cluster(method="hdbscan", min_samples=5, min_cluster_size=9, selection=selection))
+    found = fit(x, Hdbscan(min_samples=5, min_cluster_size=9, selection=selection))
     other = sk.HDBSCAN(min_cluster_size=9, min_samples=5, cluster_selection_method=selection, copy=True).fit(wide(x))
     inside = found.cluster >= 0
     assert inside.sum() > 300 and found.cluster.max() > 10
@@ -139,7 +139,7 @@ def test_many_equal_points():
 @pytest.mark.parametrize("linkage", ["single", "complete", "average"])
 def test_agglomerative_up_to_a_similarity(linkage: str):
     x = rows(3, 200, 0)
-    found = fit(x, Cluster(method="agglomerative", linkage=linkage, similarity=0.9))
+    found = fit(x, Agglomerative(linkage=linkage, similarity=0.9))
     other = sk.AgglomerativeClustering(None, linkage=linkage, distance_threshold=chord(GIVEN, 0.9)).fit(wide(x))
     assert same(found.cluster, other.labels_) and found.cluster.max() > 5
 
@@ -243,7 +243,7 @@ def test_more_numbers_than_an_int32_counts():
 
 def test_representatives():
     x = rows(1)
-    found = fit(x, Cluster(similarity=0.93, min_samples=5))
+    found = fit(x, Dbscan(similarity=0.93, min_samples=5))
     dense = found.strength == 1
     standing = representatives(x, found.cluster, np.arange(len(x)) + 1000, dense, 4)
     count = found.cluster.max() + 1
@@ -278,7 +278,7 @@ def test_mixtures_find_groups_that_stand_apart(covariance: str, d: int):
     rng = np.random.default_rng(d)
     truth = rng.integers(6, size=800)
     x = (4 * rng.normal(size=(6, d))[truth] + rng.normal(size=(800, d)) * (1 if d > 8 else 0.5)).astype(np.float16)
-    found = fit(x, Cluster(method="gaussian_mixture", n_clusters=6, covariance=covariance))
+    found = fit(x, GaussianMixture(n_clusters=6, covariance=covariance))
     assert adjusted_rand_score(found.cluster, truth) > 0.97
 
 

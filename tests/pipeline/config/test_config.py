@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from pixsieve import Config, ConfigError
+from pixsieve.config.cluster import Hdbscan, Kmeans
 from pixsieve.config.load import parsed as load_yaml
 from tests.pipeline.helpers import audit, pattern, ran, save
 
@@ -44,12 +45,18 @@ def test_defaults_and_overrides(tmp_path: Path):
         ("source: {path: a, path: b}", 'found duplicate key "path"'),
         ("source: {path: a", "is not valid YAML"),
         ("source: {path: a}\ncluster: {method: kmeans}", "'kmeans' needs cluster.n_clusters"),
-        ("source: {path: a}\ncluster: {method: optics}", "cluster.method: input should be 'dbscan', 'hdbscan'"),
+        (
+            "source: {path: a}\ncluster: {method: optics}",
+            "there is no 'optics'; known: dbscan, hdbscan",
+        ),
         (
             "source: {path: a}\ncluster: {method: kmeans, n_clusters: 3}\nmatch: {mode: exact}",
             "is for dbscan and hdbscan, not for kmeans; use 'representatives'",
         ),
-        ("source: {path: a}\ncluster: {method: hdbscan, min_samples: 300}", "hdbscan takes at most 256"),
+        (
+            "source: {path: a}\ncluster: {method: hdbscan, min_samples: 300}",
+            "cluster.min_samples: input should be less",
+        ),
         ("source: {path: a}\ncluster: {search: {}}", "cluster.search has no list"),
         (
             "source: {path: a}\ncluster: {search: {similarty: [1]}}",
@@ -166,3 +173,28 @@ def test_a_gpu_that_is_not_there_is_an_error(images: Path, tmp_path: Path):
 def test_an_empty_section_has_its_defaults(tmp_path: Path):
     config = load(tmp_path, "source: {path: a}\nrun:\ncluster:\n")
     assert config.cluster.similarity == 0.9 and config.run.batch_rows == 8192
+
+
+def test_a_key_of_another_method_is_said_to_be_that(tmp_path: Path):
+    with pytest.raises(
+        ConfigError, match=r"^cluster.similarity: hdbscan has no such key; it is of dbscan, agglomerative$"
+    ):
+        load(tmp_path, "source: {path: a}\ncluster: {method: hdbscan, similarity: 0.8}")
+    with pytest.raises(ConfigError, match=r"^cluster.similarty: unknown key; nearest known: similarity$"):
+        load(tmp_path, "source: {path: a}\ncluster: {similarty: 0.8}")
+    with pytest.raises(ConfigError, match=r"^cluster.search.similarty: unknown key; nearest known: similarity$"):
+        load(tmp_path, "source: {path: a}\ncluster: {search: {similarty: [0.8]}}")
+    with pytest.raises(ConfigError, match=r"^cluster.method 'kmeans' needs cluster.n_clusters$"):
+        load(tmp_path, "source: {path: a}\ncluster: {method: kmeans}")
+    with pytest.raises(ConfigError, match=r"cluster.min_samples: .* 256 \(hdbscan\)"):
+        load(tmp_path, "source: {path: a}\ncluster: {search: {method: [dbscan, hdbscan], min_samples: [5, 300]}}")
+
+
+def test_another_method_takes_the_place_of_the_files(tmp_path: Path):
+    text = "source: {path: a}\ncluster: {similarity: 0.8, min_samples: 7}"
+    found = load(tmp_path, text, "cluster.min_cluster_size=9", "cluster.method=hdbscan").cluster
+    assert found == Hdbscan(min_samples=7, min_cluster_size=9)
+    again = Config.load(tmp_path / "config.yaml", settings=["cluster.method=kmeans", "cluster.n_clusters=4"])
+    assert again.cluster == Kmeans(n_clusters=4)
+    with pytest.raises(ConfigError, match="hdbscan has no such key"):
+        load(tmp_path, text, "cluster.method=hdbscan", "cluster.similarity=0.9")

@@ -7,8 +7,7 @@ import hypothesis.strategies as st
 import numpy as np
 from hypothesis import given, settings
 
-from pixsieve.clusterers.sampled import thinned
-from pixsieve.config.sections import Cluster
+from pixsieve.config.cluster import Dbscan, Hdbscan, Kmeans
 from pixsieve.folder import sample
 from pixsieve.folder.embeddings import Store
 from pixsieve.folder.measure import Measure
@@ -87,10 +86,11 @@ def test_a_sample_is_uniform_and_always_the_same(tmp_path: Path):
 
 
 def test_thinner_settings():
-    whole = Cluster(min_samples=21, min_cluster_size=100)
-    assert thinned(whole, 1.0) == whole
-    half = thinned(whole, 0.5)
+    whole = Hdbscan(min_samples=21, min_cluster_size=100)
+    assert whole.thinned(1.0) == whole
+    half = whole.thinned(0.5)
     assert (half.min_samples, half.min_cluster_size) == (11, 50)
-    least = thinned(whole, 1e-6)
+    least = whole.thinned(1e-6)
     assert (least.min_samples, least.min_cluster_size) == (2, 2)
-    assert thinned(Cluster(min_samples=1), 0.1).min_samples == 1
+    assert Dbscan(min_samples=1).thinned(0.1).min_samples == 1
+    assert Kmeans(n_clusters=3).thinned(0.1) == Kmeans(n_clusters=3)

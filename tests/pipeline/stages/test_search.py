@@ -10,21 +10,21 @@ from sklearn import metrics
 
 from pixsieve import backend, files
 from pixsieve.clusterers import scores
-from pixsieve.config.sections import Cluster, Search
+from pixsieve.config.cluster import Dbscan, Search
 from pixsieve.folder.sample import Sample
 from tests.pipeline.helpers import GIVEN, audit, by_key, ran
 from tests.pipeline.matching.test_matching import CUT, blobs, labels_of
 
 
 def tried(x: np.ndarray, of: int | None = None, **search) -> list[dict]:
-    settings = Cluster(search=Search(**search), n_clusters=3)
+    settings = Dbscan(search=Search(**search))
     sample = Sample(np.arange(len(x)), x.astype(np.float16), of or len(x))
     return scores.tried(settings, sample, 0, GIVEN, backend.cpu())
 
 
 def test_candidates_are_all_combinations_that_differ():
     search = Search(method=["dbscan", "kmeans"], similarity=[0.8, 0.9], n_clusters=[3, 4], min_samples=[2, 2])
-    found = [scores.parameters(one) for one in scores.candidates(Cluster(search=search))]
+    found = [one.parameters for one in scores.candidates(Dbscan(search=search))]
     assert found == [
         {"method": "dbscan", "similarity": 0.8, "min_samples": 2},
         {"method": "dbscan", "similarity": 0.9, "min_samples": 2},
@@ -38,7 +38,7 @@ def test_the_scores_are_those_of_scikit_learn_without_noise(tmp_path: Path):
     for rule in ("robust", "minmax"):
         records = tried(x, similarity=[0.7, 0.9], min_samples=[5], rule=rule)
         for record, candidate in zip(
-            records, scores.candidates(Cluster(search=Search(similarity=[0.7, 0.9]))), strict=True
+            records, scores.candidates(Dbscan(search=Search(similarity=[0.7, 0.9]))), strict=True
         ):
             labels = scores.fit(x.astype(np.float16), candidate, 0, GIVEN, backend.cpu()).cluster
             use = labels >= 0 if rule == "robust" else np.ones(300, bool)
@@ -82,7 +82,7 @@ def test_a_total_does_not_depend_on_order_or_on_candidates_without_scores(values
 
 
 def test_little_of_everything_is_no_crash(tmp_path: Path):
-    every = {"method": ["dbscan", "hdbscan", "kmeans", "agglomerative", "gaussian_mixture"]}
+    every = {"method": ["dbscan", "hdbscan", "kmeans", "agglomerative", "gaussian_mixture"], "n_clusters": [3]}
     for n in (0, 1, 2, 3, 5):
         records = tried(blobs(np.random.default_rng(0), max(n, 1))[0][:n], **every)
         assert len(records) == 5 and all(record["error"] is None for record in records)
