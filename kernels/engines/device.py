@@ -42,7 +42,7 @@ class Device:
     multiple = 8  # columns of operands, for the tensor cores
     block = 1024
     gather = 400
-    whole = False
+    int8 = False
     _half = HALF
     overhead = 128
 
@@ -56,7 +56,7 @@ class Device:
         if self.fused:
             self.tile, self.block = (FUSED, FUSED), self.fused.shapes.shallow.rows
             self.multiple, self._half = self.fused.shapes.deep.depth, 0.0
-            self.overhead, self.whole = 40, True
+            self.overhead, self.int8 = 40, True
         self._room = 2**20
         self._count = self.xp.zeros(1, np.int64)
 

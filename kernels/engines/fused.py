@@ -119,7 +119,7 @@ class Fused:
             tiles, -(-left.shape[1] // depth), part.rows.start, start, part.height, part.width,
             start - part.rows.start if part.triangle else 2**30, low, most, room,
             ROWS=shape.rows, COLUMNS=shape.columns, DEPTH=depth, AREA=shape.area, CHUNK=shape.chunk, FOLDED=folded,
-            POINTERS=self.shapes.pointers, WHOLE=bool(unit), num_warps=shape.warps, num_stages=shape.stages,
+            POINTERS=self.shapes.pointers, INT8=bool(unit), num_warps=shape.warps, num_stages=shape.stages,
         )  # fmt: skip
 
     def _shape(self, part: Part, sides: Sides, sifting: bool) -> Shape:
@@ -189,7 +189,7 @@ def _select(
     left, right, offset_row, offset_column, group_row, group_column, cap_row, cap_column, floor_row, floor_column,
     cells, crowds, count, out_i, out_j, out_score, tiles, steps, top, start, height, width, shift, low, most, room,
     ROWS: tl.constexpr, COLUMNS: tl.constexpr, DEPTH: tl.constexpr, AREA: tl.constexpr, CHUNK: tl.constexpr,
-    FOLDED: tl.constexpr, POINTERS: tl.constexpr, WHOLE: tl.constexpr,
+    FOLDED: tl.constexpr, POINTERS: tl.constexpr, INT8: tl.constexpr,
 ):  # fmt: skip
     DOWN: tl.constexpr = AREA // ROWS
     ACROSS: tl.constexpr = AREA // COLUMNS
@@ -220,7 +220,7 @@ def _select(
             tj = aj * ACROSS + inside // DOWN
         i = ti * ROWS + tl.arange(0, ROWS)
         j = tj * COLUMNS + tl.arange(0, COLUMNS)
-        score = tl.zeros((ROWS, COLUMNS), tl.int32 if WHOLE else tl.float32)
+        score = tl.zeros((ROWS, COLUMNS), tl.int32 if INT8 else tl.float32)
         if POINTERS:
             k = tl.arange(0, DEPTH)
             x_at = left + (top + tl.minimum(i, height - 1)).to(tl.int64)[:, None] * (steps * DEPTH) + k[None, :]
@@ -260,5 +260,5 @@ def _select(
                             hit = hit & (place < room)
                             tl.store(out_i + place, tl.broadcast_to(i[:, None], (ROWS, CHUNK)), mask=hit)
                             tl.store(out_j + place, tl.broadcast_to(at[None, :], (ROWS, CHUNK)), mask=hit)
-                            if not WHOLE:  # whose scores nobody reads
+                            if not INT8:  # whose scores nobody reads
                                 tl.store(out_score + place, own, mask=hit)

@@ -23,7 +23,7 @@ class Host:
     dtype = np.float32
     folds = True  # operands hold the offsets of their rows
     multiple = 1  # of columns of operands
-    whole = False
+    int8 = False
     tile = (1024, 2048)
     memory = 2.0**28  # bytes for a tile and its pairs, if nobody says
     bit_tile = (64, 32768)  # of bit strings and signatures, which are compared a row at a time

@@ -126,17 +126,17 @@ def choose(engine: Engine, frame: Frame, order: Array, low: float, axes: Array) 
     return best
 
 
-def whole_pays(engine: Engine, frame: Frame, order: Array, low: float) -> bool:
+def int8_pays(engine: Engine, frame: Frame, order: Array, low: float) -> bool:
     """Whether a screen of whole numbers saves a fifth on a sample, though what it leaves is looked at one by one."""
     n, split = frame.space.n, frame.space.split
-    if not engine.whole or frame.counted or frame.depth < DEEP or n < ROTATION_COST * frame.depth:
+    if not engine.int8 or frame.counted or frame.depth < DEEP or n < ROTATION_COST * frame.depth:
         return False
     xp = engine.xp
     start, end = (0, n) if split is None else (split, split)
     rows, columns = order[_spread(xp, end, 64)], order[start + _spread(xp, n - start, 2 * SAMPLE)]
     if not len(rows) or not len(columns):
         return False
-    coarse = screen.whole(engine, frame, columns, low)
+    coarse = screen.int8(engine, frame, columns, low)
     left = _scores(xp, frame, frame.rows(rows), frame.rows(columns)) >= low - coarse.slack
     left &= rows[:, None] != columns
     cost = frame.depth / 2 + engine.overhead + float(left.mean()) * engine.gather * frame.depth

@@ -101,7 +101,7 @@ class Engine(Protocol):
     bits_directly: int
     most_counted: int
     multiple: int
-    whole: bool  # whether it screens in whole numbers too
+    int8: bool  # whether it screens in whole numbers of 8 bits too
     block: int
     gather: int
     overhead: int

@@ -67,8 +67,8 @@ def plan(
     full = screen.full(engine, frame, order)
     if axes is not None:
         short = screen.prefix(engine, frame, order, axes)
-    elif prefix == "auto" and not k and groups is caps is None and locality.whole_pays(engine, frame, order, low):
-        short = screen.whole(engine, frame, order, low)
+    elif prefix == "auto" and not k and groups is caps is None and locality.int8_pays(engine, frame, order, low):
+        short = screen.int8(engine, frame, order, low)
     return Plan(engine, space, frame, low, k, groups, caps, tile, order, place, full, short)
 
 

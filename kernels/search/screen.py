@@ -25,7 +25,7 @@ from pixsieve.kernels.search.exact import Array, Space
 
 CHUNK = 4096
 # Columns of whole numbers that are multiplied at a time.
-WHOLE_COLUMNS = 128
+INT8_COLUMNS = 128
 
 
 class Frame:
@@ -125,14 +125,14 @@ def prefix(engine: Any, frame: Frame, order: Array, axes: Array) -> Screen:
     return screen(engine, frame, order, rows, axes.shape[1] + 1, 2e-6)
 
 
-def whole(engine: Any, frame: Frame, order: Array, low: float) -> Screen:
+def int8(engine: Any, frame: Frame, order: Array, low: float) -> Screen:
     """A screen of whole numbers that rules out pairs whose score is below `low`."""
     xp, n = engine.xp, len(order)
     turn = xp.asarray(turned(frame.depth))
     parts = [slice(at, at + CHUNK) for at in range(0, n, CHUNK)]
     largest = max((float(abs(frame.rows(order[part]) @ turn).max()) for part in parts), default=0.0)
     step = largest / 127 or 1.0
-    left = xp.zeros((n, -(-frame.depth // WHOLE_COLUMNS) * WHOLE_COLUMNS), np.int8)
+    left = xp.zeros((n, -(-frame.depth // INT8_COLUMNS) * INT8_COLUMNS), np.int8)
     offset, residual = xp.zeros(n, np.int32), 0.0
     for part in parts:
         z = frame.rows(order[part]) @ turn

@@ -29,17 +29,17 @@ VARIANTS: dict[str, tuple[str, ...]] = {
     "sifted distances": ("crowds", *OFFSETS),
     "cells of distances": ("cells", *OFFSETS),
     "tree": (*OFFSETS, *FLOORS, "group_row", "group_column", "cap_row", "cap_column"),
-    "whole numbers": (*OFFSETS, "WHOLE"),
+    "int8": (*OFFSETS, "INT8"),
     "sifted triangle": ("crowds", "FOLDED"),
     "triangle of distances": (*OFFSETS, "FOLDED"),
     "triangle of lists": (*FLOORS, "FOLDED"),
-    "triangle of whole numbers": (*OFFSETS, "WHOLE", "FOLDED"),
+    "triangle of int8": (*OFFSETS, "INT8", "FOLDED"),
     "tree of a triangle": (*OFFSETS, *FLOORS, "group_row", "group_column", "cap_row", "cap_column", "FOLDED"),
 }
 # Which shape takes which (Fused._shape).
 DISTANCES_AND_LISTS = ("distances", "triangle of distances", "lists", "triangle of lists", "lists of distances")
 SHAPES: dict[str, tuple[str, ...]] = {
-    "deep": ("plain", "triangle", *DISTANCES_AND_LISTS, "whole numbers", "triangle of whole numbers"),
+    "deep": ("plain", "triangle", *DISTANCES_AND_LISTS, "int8", "triangle of int8"),
     "shallow": ("plain", "triangle", "sifted", "sifted triangle", "cells"),
     "laden": (*DISTANCES_AND_LISTS, "sifted distances", "cells of distances", "tree", "tree of a triangle"),
 }
@@ -49,8 +49,8 @@ COUNTED = ("HGMMA", "IGMMA", "HMMA", "IMMA", "UTMALDG", "LDGSTS", "FMNMX", "ATOM
 
 def compiled(capability: int, shape: fused.Shape, pointers: bool, given: tuple[str, ...]) -> dict[str, Any]:
     """Registers a thread, bytes spilled, bytes of shared memory, and how many of some instructions there are."""
-    kind, number = ("i8", "i32") if "WHOLE" in given else ("fp16", "fp32")
-    depth = shape.depth * (2 if "WHOLE" in given else 1)
+    kind, number = ("i8", "i32") if "INT8" in given else ("fp16", "fp32")
+    depth = shape.depth * (2 if "INT8" in given else 1)
     types = dict.fromkeys(fused.NUMBERS, "i32") | {"low": number, "count": "*i64"}
     types |= dict.fromkeys(("offset_row", "offset_column"), f"*{number}")
     types |= dict.fromkeys(("cap_row", "cap_column", "floor_row", "floor_column", "out_score"), "*fp32")
@@ -58,7 +58,7 @@ def compiled(capability: int, shape: fused.Shape, pointers: bool, given: tuple[s
     for side, lines in (("left", shape.rows), ("right", shape.columns)):
         types[side] = f"*{kind}" if pointers else f"tensordesc<{kind}[{lines}, {depth}]>"
     constants: dict[str, Any] = {"ROWS": shape.rows, "COLUMNS": shape.columns, "DEPTH": depth, "AREA": shape.area}
-    constants |= {"CHUNK": shape.chunk, "FOLDED": "FOLDED" in given, "POINTERS": pointers, "WHOLE": "WHOLE" in given}
+    constants |= {"CHUNK": shape.chunk, "FOLDED": "FOLDED" in given, "POINTERS": pointers, "INT8": "INT8" in given}
     constants |= dict.fromkeys(set(fused.OPTIONAL) - set(given))
     names = fused._select.arg_names
     signature = {name: "constexpr" if name in constants else types[name] for name in names}
@@ -88,7 +88,7 @@ def main(some: bool) -> None:
             for variant in variants:
                 if some and (name, variant) not in SOME:
                     continue
-                own = "laden" if shapes.pointers and "WHOLE" in VARIANTS[variant] else name
+                own = "laden" if shapes.pointers and "INT8" in VARIANTS[variant] else name
                 found = compiled(capability, getattr(shapes, own), shapes.pointers, VARIANTS[variant])
                 print(json.dumps({"gpu": f"sm_{capability}", "shape": own, "variant": variant} | found), flush=True)
 

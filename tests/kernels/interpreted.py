@@ -31,7 +31,7 @@ class Interpreted(Fused):
 
     def select(self, part, sides, low, slack, room, out, crowds=None, most=0):
         given = {name.partition("_")[0] for name, side in sides._asdict().items() if side is not None}
-        given |= {name for name, is_so in (("whole", part.screen.unit), ("cells", part.cells is not None)) if is_so}
+        given |= {name for name, is_so in (("int8", part.screen.unit), ("cells", part.cells is not None)) if is_so}
         self.variants |= given | ({"crowds"} if crowds is not None else set()) or {"plain"}
         super().select(part, sides, low, slack, room, out, crowds, most)
 

@@ -50,19 +50,19 @@ def test_pairs_of_seeds(monkeypatch, seed):
 @pytest.mark.parametrize("seed", range(3))
 def test_whole_numbers_rule_out_no_pair(monkeypatch, metric, seed, pointers):
     fused = through(monkeypatch, pointers)
-    monkeypatch.setattr(locality, "whole_pays", lambda *given: True)
+    monkeypatch.setattr(locality, "int8_pays", lambda *given: True)
     rng = np.random.default_rng(seed)
     eps = [0.01, 0.05, 0.3][seed]
     x = brute.planted(rng, 120, [40, 130, 5][seed], eps, ["float64", "float32", "float16"][seed])
     x[[3, 77, 110]] = 0
     checks.check_pairs(x, None, metric, 1 - eps if metric == "cosine" else float(np.sqrt(2 * eps)))
-    assert {"whole", "offset"} <= fused.variants
+    assert {"int8", "offset"} <= fused.variants
 
 
 @pytest.mark.parametrize("metric, threshold", [("cosine", 0.0), ("cosine", -0.01), ("euclidean", 0.0)])
 def test_whole_numbers_and_rows_of_zeros(monkeypatch, metric, threshold):
     through(monkeypatch)
-    monkeypatch.setattr(locality, "whole_pays", lambda *given: True)
+    monkeypatch.setattr(locality, "int8_pays", lambda *given: True)
     x = checks.vectors(np.random.default_rng(2), 60, 12, 0.2, 10, 6)
     checks.check_pairs(x[:25], x[25:], metric, threshold)
 
@@ -173,11 +173,11 @@ def test_the_kernel_compiles_without_spills(which):
         product(("sm_80", "sm_90"), ("deep", "shallow", "laden"))
     )
     for line in lines:
-        whole, instructions = "whole" in line["variant"], set(line["instructions"])
+        int8, instructions = "int8" in line["variant"], set(line["instructions"])
         assert line["spilled"] == 0 and not instructions & {"LDL", "STL"}
         matrices, copies = {
-            "sm_80": ("IMMA" if whole else "HMMA", "LDGSTS"),
-            "sm_90": ("IGMMA" if whole else "HGMMA", "UTMALDG"),
+            "sm_80": ("IMMA" if int8 else "HMMA", "LDGSTS"),
+            "sm_90": ("IGMMA" if int8 else "HGMMA", "UTMALDG"),
         }[line["gpu"]]
         assert {matrices, copies} <= instructions
         # What a multiprocessor has: registers, and bytes of shared memory (A100, H100), a kilobyte a block its own.

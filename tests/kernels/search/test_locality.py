@@ -36,7 +36,7 @@ def test_whole_numbers_are_used_where_they_pay(monkeypatch):
     engine = device.Device(runtime())
 
     def pays(x, low=0.9, engine=engine):
-        return locality.whole_pays(engine, framed(engine, x), np.arange(len(x)), low)
+        return locality.int8_pays(engine, framed(engine, x), np.arange(len(x)), low)
 
     assert pays(drawn(1000, 384, 0.0))
     assert not pays(drawn(999, 384, 0.0))  # few rows

@@ -161,7 +161,7 @@ def test_whole_numbers_rule_out_no_pair_at_the_threshold(metric, coordinates):
     frame, i, j = framed(x, metric)
     for pair in zip(i, j, strict=True):
         low = float(frame.score(closeness(frame.space, *np.array([pair]).T))[0])
-        made = screen.whole(ideal(None), frame, np.arange(len(x)), low)
+        made = screen.int8(ideal(None), frame, np.arange(len(x)), low)
         assert frame.itself + made.unit * scores(made, *np.array([pair]).T)[0] >= low - made.slack
 
 
