@@ -7,7 +7,7 @@ listing; missing and changed ones are written down as removed. One file commits 
 import time
 from collections import Counter
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -63,17 +63,23 @@ def scan(path: Path, config: Config, kind: str, backend: Backend, threads: int) 
 
 def _measure(path: Path, config: Config, kind: str, backend: Backend) -> Measure:
     """Written into the run folder; taken from there if it was made of the same, as it may take a network to know."""
+    made_of: list[Any]
     if kind == VECTORS:
         width = vectors.mapped(Path(config.source.path), path).shape[1]
         found, made_of = Measure(VECTORS, "cosine", "float16", width, GIVEN_NEAR), [VECTORS, width]
+        _check_symmetries(config, found.symmetries, "given vectors")
     else:
         descriptor = descriptors.of_images(config.embed)
+        _check_symmetries(config, descriptor.turned is not None, config.embed.model or config.embed.descriptor)
         made_of = [config.embed.descriptor, config.embed.model, descriptor.made_of(config.embed)]
         found = Measure.kept(path, made_of) or descriptor.measure(config.embed, backend)
-    if config.duplicates.symmetries and not found.symmetries:
-        raise ConfigError(f"duplicates.symmetries: the rows of {found.name} cannot be turned; set it to false")
     found.save(path, made_of)
     return found
+
+
+def _check_symmetries(config: Config, there: bool, name: str) -> None:
+    if config.duplicates.symmetries and not there:
+        raise ConfigError(f"duplicates.symmetries: rows of {name} cannot be turned; set it to false")
 
 
 def _compared(path: Path, known: Manifest, found: pa.Table, block_rows: int) -> tuple[Manifest, dict[str, int]]:

@@ -112,7 +112,7 @@ def test_hdbscan_of_bits_is_that_of_their_distances(images: Path, tmp_path: Path
 
 
 def test_what_it_has_not_is_named(images: Path, tmp_path: Path):
-    with pytest.raises(ConfigError, match="difference cannot be turned"):
+    with pytest.raises(ConfigError, match="rows of difference cannot be turned"):
         audit(images, tmp_path / "run", *CUT, "duplicates.symmetries=true")
     with pytest.raises(ConfigError, match="no 'dcd'; nearest known: dct"):
         run(Config.load(images, out=tmp_path / "run", settings=["embed.descriptor=dcd", "workers.device=cpu"]))

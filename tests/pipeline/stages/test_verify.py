@@ -11,7 +11,7 @@ import pytest
 from pixsieve import ConfigError
 from pixsieve.images.symmetries import SYMMETRIES, inverse, turned
 from tests.pipeline.descriptors.test_structure import cropped, scene
-from tests.pipeline.helpers import audit, by_key, ran, save
+from tests.pipeline.helpers import audit, by_key, pattern, ran, save
 
 AFTER = {"duplicates", "findings", "report"}
 
@@ -120,10 +120,11 @@ def test_the_spacing_of_the_cluster_decides_when_asked(images: Path, tmp_path: P
 
 def test_only_dct_knows_turned_copies(tmp_path: Path):
     np.save(tmp_path / "x.npy", np.eye(3, dtype=np.float32))
-    with pytest.raises(ConfigError, match="vectors cannot be turned"):
+    with pytest.raises(ConfigError, match="rows of given vectors cannot be turned"):
         audit(tmp_path / "x.npy", tmp_path / "run", "duplicates.symmetries=true")
-    with pytest.raises(ConfigError, match=r"not for embed\.model"):
-        audit(tmp_path / "x.npy", tmp_path / "run", "duplicates.symmetries=true", "embed.model=resnet18")
+    save(tmp_path / "images/a.png", pattern(np.random.default_rng(0)))
+    with pytest.raises(ConfigError, match="rows of resnet18 cannot be turned"):
+        audit(tmp_path / "images", tmp_path / "other", "duplicates.symmetries=true", "embed.model=resnet18")
 
 
 def same(source: Path, tmp_path: Path, before: tuple[str, ...], after: tuple[str, ...]) -> None:
