@@ -169,7 +169,7 @@ def scores(curves: Curves, planted: np.ndarray) -> tuple[dict[str, float], list[
     """Of the best similarity and of each way to choose one; and of tune, for each of FACTORS."""
 
     def score(length: float) -> float:
-        return float(adjusted_rand_score(planted, at.labels(curves, length)))
+        return float(adjusted_rand_score(planted, at.assigned(curves, length)))
 
     ways = {name: score(length) for name, length in rules(curves).items()}
     every = np.quantile(np.concatenate([curves.core, curves.lengths]), np.linspace(0, 1, 150))

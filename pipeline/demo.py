@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -123,17 +124,22 @@ def _resize(factor: float) -> Callable[[np.random.Generator, np.ndarray], np.nda
     )
 
 
-# name: what must be found, file ending, how it is made of the original
-COPIES: dict[str, tuple[str, str, Callable[..., None]]] = {
-    "copy": ("exact", ".jpg", _copy),
-    "lossless": ("pixels", ".png", _edit(lambda rng, picture: picture)),
-    "jpeg40": ("near", ".jpg", _edit(lambda rng, picture: picture, 40)),
-    "webp": ("near", ".webp", _edit(lambda rng, picture: picture)),
-    "half": ("near", ".jpg", _edit(_resize(0.5))),
-    "larger": ("near", ".jpg", _edit(_resize(1.3))),
-    "crop": ("near", ".jpg", _edit(_crop)),
-    "brighter": ("near", ".jpg", _edit(_brighter)),
-    "grey": ("near", ".jpg", _edit(_grey)),
+class Copy(NamedTuple):
+    kind: str  # what must be found
+    suffix: str
+    make: Callable[[np.random.Generator, Path, Path], None]  # of the original, to a file
+
+
+COPIES = {
+    "copy": Copy("exact", ".jpg", _copy),
+    "lossless": Copy("pixels", ".png", _edit(lambda rng, picture: picture)),
+    "jpeg40": Copy("near", ".jpg", _edit(lambda rng, picture: picture, 40)),
+    "webp": Copy("near", ".webp", _edit(lambda rng, picture: picture)),
+    "half": Copy("near", ".jpg", _edit(_resize(0.5))),
+    "larger": Copy("near", ".jpg", _edit(_resize(1.3))),
+    "crop": Copy("near", ".jpg", _edit(_crop)),
+    "brighter": Copy("near", ".jpg", _edit(_brighter)),
+    "grey": Copy("near", ".jpg", _edit(_grey)),
 }
 
 

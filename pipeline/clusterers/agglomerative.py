@@ -20,27 +20,27 @@ def fit(
     scikit-learn on the host, in O(n^2) memory. At most as many clusters as there are distinct rows."""
     count = None if settings.n_clusters is None else min(settings.n_clusters, len(x))
     if len(x) == 1:
-        labels = np.zeros(1, np.int64)
+        cluster = np.zeros(1, np.int64)
     elif settings.linkage != "single":
         from sklearn.cluster import AgglomerativeClustering
 
         if backend.cuml is not None:
             log.info("agglomerative, linkage %s, by scikit-learn on the host: cuML has single only", settings.linkage)
         cut = chord(measure, settings.similarity) if count is None else None
-        labels = (
+        cluster = (
             AgglomerativeClustering(count, linkage=settings.linkage, distance_threshold=cut)
             .fit(measure.unit(x))
             .labels_
         )
     elif backend.cuml is not None and count is not None and pairwise(len(x), backend.free_bytes()):
         model = backend.cuml.AgglomerativeClustering(n_clusters=count, metric="euclidean", connectivity="pairwise")
-        labels = backend.to_host(model.fit(backend.to_device(measure.unit(x))).labels_)
+        cluster = backend.to_host(model.fit(backend.to_device(measure.unit(x))).labels_)
     else:
         tree = kernels.spanning_tree(backend.to_device(x), metric=measure.metric)
         edges, lengths = (backend.to_host(part) for part in tree)
         kept = edges[: len(x) - count] if count is not None else edges[1 - lengths >= settings.similarity]
-        labels = kernels.components(len(x), *kept.T)
-    return partition(measure.unit(x), weights, labels)
+        cluster = kernels.components(len(x), *kept.T)
+    return partition(measure.unit(x), weights, cluster)
 
 
 def pairwise(rows: int, free: int) -> bool:

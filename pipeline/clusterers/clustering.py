@@ -21,16 +21,16 @@ def chord(measure: Measure, similarity: float) -> float:
     return max(float(np.sqrt(2 - 2 * measure.cosine(similarity))), 1e-6)
 
 
-def partition(unit: np.ndarray, weights: np.ndarray, labels: np.ndarray) -> Clustering:
+def partition(unit: np.ndarray, weights: np.ndarray, cluster: np.ndarray) -> Clustering:
     """A clustering without noise. Strength: the cosine of each row, of unit coordinates (n, d), and the mean of its
     cluster."""
-    labels = kernels.first_seen(labels)
-    count = int(labels.max(initial=-1)) + 1
+    cluster = kernels.first_seen(cluster)
+    count = int(cluster.max(initial=-1)) + 1
     rows, n = unit.astype(np.float64), len(unit)
-    mean = csr_array((weights, (labels, np.arange(n))), shape=(count, n)) @ rows
+    mean = csr_array((weights, (cluster, np.arange(n))), shape=(count, n)) @ rows
     length = np.maximum(np.linalg.norm(mean, axis=1), 1e-30)  # members that cancel out lie nowhere near their mean
-    towards = np.einsum("ij,ij->i", rows, mean[labels]) / length[labels]
-    return Clustering(labels, np.clip(towards, 0, 1), np.full(count, np.nan))
+    towards = np.einsum("ij,ij->i", rows, mean[cluster]) / length[cluster]
+    return Clustering(cluster, np.clip(towards, 0, 1), np.full(count, np.nan))
 
 
 def centres(x: np.ndarray, weights: np.ndarray, count: int, seed: int) -> np.ndarray:

@@ -21,11 +21,11 @@ def fit(
             metric=measure.metric,
             weights=[backend.to_device(weights)],
         )
-        labels, core = (backend.to_host(part) for part in found)
+        cluster, core = (backend.to_host(part) for part in found)
     else:
-        labels, core = _by_cuml(x, weights, settings, measure, backend)
-    strength = np.where(core, 1.0, np.where(labels >= 0, 0.5, 0.0))
-    return Clustering(labels, strength, np.full(int(labels.max(initial=-1)) + 1, np.nan))
+        cluster, core = _by_cuml(x, weights, settings, measure, backend)
+    strength = np.where(core, 1.0, np.where(cluster >= 0, 0.5, 0.0))
+    return Clustering(cluster, strength, np.full(int(cluster.max(initial=-1)) + 1, np.nan))
 
 
 def _by_cuml(

@@ -35,10 +35,10 @@ def fit(
             raise
         log.info("gaussian_mixture by scikit-learn on the host: its array API failed on CuPy (%s)", error)
         share = _fitted(rows, start, settings, seed, False)
-    labels = share.argmax(axis=1)
-    own = share[np.arange(len(x)), labels]
-    labels = kernels.first_seen(labels)
-    return Clustering(labels, np.clip(own, 0, 1), np.full(int(labels.max(initial=-1)) + 1, np.nan))
+    cluster = share.argmax(axis=1)
+    own = share[np.arange(len(x)), cluster]
+    cluster = kernels.first_seen(cluster)
+    return Clustering(cluster, np.clip(own, 0, 1), np.full(int(cluster.max(initial=-1)) + 1, np.nan))
 
 
 def _start(rows: np.ndarray, centre: np.ndarray, covariance: str) -> dict[str, np.ndarray]:

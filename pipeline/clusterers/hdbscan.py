@@ -77,7 +77,7 @@ def _by_cuml(unit: np.ndarray, settings: Hdbscan, backend: Backend) -> Clusterin
     )
     model.fit(backend.to_device(unit))
     own = backend.to_host(model.labels_)
-    labels = kernels.first_seen(own)
-    persistence = np.zeros(int(labels.max(initial=-1)) + 1)
-    persistence[labels[labels >= 0]] = backend.to_host(model.cluster_persistence_)[own[labels >= 0]]
-    return Clustering(labels, backend.to_host(model.probabilities_).astype(np.float64), persistence)
+    cluster = kernels.first_seen(own)
+    persistence = np.zeros(int(cluster.max(initial=-1)) + 1)
+    persistence[cluster[cluster >= 0]] = backend.to_host(model.cluster_persistence_)[own[cluster >= 0]]
+    return Clustering(cluster, backend.to_host(model.probabilities_).astype(np.float64), persistence)

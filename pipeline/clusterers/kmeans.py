@@ -24,11 +24,11 @@ def fit(
         with warnings.catch_warnings():
             # Fewer clusters than asked for: rows that differ in float16 may be one at length 1.
             warnings.simplefilter("ignore", ConvergenceWarning)
-            labels = KMeans(count, init=start, n_init=1).fit(rows, sample_weight=weights).labels_
+            cluster = KMeans(count, init=start, n_init=1).fit(rows, sample_weight=weights).labels_
     else:
         # scikit-learn's tolerance is relative to the variance of the rows; cuML's as it stands ends earlier.
         close = 1e-4 * float(rows.var(axis=0).mean())
         model = backend.cuml.KMeans(n_clusters=count, init=backend.to_device(start), n_init=1, tol=close)
         model.fit(backend.to_device(rows), sample_weight=backend.to_device(weights.astype(np.float32)))
-        labels = backend.to_host(model.labels_)
-    return partition(rows, weights, labels)
+        cluster = backend.to_host(model.labels_)
+    return partition(rows, weights, cluster)

@@ -25,20 +25,20 @@ class Representatives(NamedTuple):
 
 
 def representatives(
-    x: np.ndarray, labels: np.ndarray, rows: np.ndarray, dense: np.ndarray, most: int
+    x: np.ndarray, cluster: np.ndarray, rows: np.ndarray, dense: np.ndarray, most: int
 ) -> Representatives:
     """Medoid: the member most similar to the mean. The others by farthest-point traversal (Gonzalez, 1985), at most
     `most` in all, until every member is a copy of one.
 
-    x: (n, d) float16, not zero; labels, rows: (n,); dense: (n,) whether a row may stand for its cluster; each cluster
+    x: (n, d) float16, not zero; cluster, rows: (n,); dense: (n,) whether a row may stand for its cluster; each cluster
     has one that may. Ties go to the first row.
     """
     wide = x.astype(np.float64)
     wide /= np.maximum(np.linalg.norm(wide, axis=1, keepdims=True), 1e-30)
-    about = kernels.group_statistics(wide, np.where(dense, labels, -1))
-    whole = kernels.group_statistics(wide, labels)
-    own, count = np.flatnonzero(labels >= 0), len(whole.size)
-    group = labels[own]
+    about = kernels.group_statistics(wide, np.where(dense, cluster, -1))
+    whole = kernels.group_statistics(wide, cluster)
+    own, count = np.flatnonzero(cluster >= 0), len(whole.size)
+    group = cluster[own]
     best, nearest = np.full(len(own), -np.inf), np.zeros(len(own), np.int64)
     picks = [about.medoid]
     for turn in range(most):

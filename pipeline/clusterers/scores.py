@@ -31,13 +31,16 @@ def tried(settings: Clusterer, sample: Sample, seed: int, measure: Measure, back
     for candidate in candidates(settings):
         used = candidate.thinned(sample.share)
         record: dict[str, Any] = {"parameters": candidate.parameters, "used": used.parameters, "error": None}
-        labels = np.full(len(x), -1)
+        cluster = np.full(len(x), -1)
         try:
-            labels = fit(x, used, seed, measure, backend).cluster
+            cluster = fit(x, used, seed, measure, backend).cluster
         except (ValueError, ArithmeticError, MemoryError) as error:
             record["error"] = f"{type(error).__name__}: {error}"
-        record |= {"clusters": int(labels.max(initial=-1)) + 1, "noise": float((labels < 0).mean()) if len(x) else 0.0}
-        records.append(record | _scores(measure.unit(x[scored]), labels[scored], search.rule))
+        record |= {
+            "clusters": int(cluster.max(initial=-1)) + 1,
+            "noise": float((cluster < 0).mean()) if len(x) else 0.0,
+        }
+        records.append(record | _scores(measure.unit(x[scored]), cluster[scored], search.rule))
     for record, total in zip(records, totals(records, search.rule), strict=True):
         record["score"] = total
     return records
@@ -49,17 +52,17 @@ def choose(records: list[dict[str, Any]]) -> int:
     return int(np.argmax(totals))
 
 
-def _scores(x: np.ndarray, labels: np.ndarray, rule: str) -> dict[str, float | None]:
+def _scores(x: np.ndarray, cluster: np.ndarray, rule: str) -> dict[str, float | None]:
     from sklearn import metrics
 
     if rule == "robust":
-        x, labels = x[labels >= 0], labels[labels >= 0]
-    if not 2 <= len(np.unique(labels)) < len(labels):
+        x, cluster = x[cluster >= 0], cluster[cluster >= 0]
+    if not 2 <= len(np.unique(cluster)) < len(cluster):
         return dict.fromkeys(SCORES)
     values = (
-        metrics.silhouette_score(x, labels),
-        metrics.davies_bouldin_score(x, labels),
-        metrics.calinski_harabasz_score(x, labels),
+        metrics.silhouette_score(x, cluster),
+        metrics.davies_bouldin_score(x, cluster),
+        metrics.calinski_harabasz_score(x, cluster),
     )
     return {name: float(v) if np.isfinite(v) else None for name, v in zip(SCORES, values, strict=True)}
 

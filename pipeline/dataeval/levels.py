@@ -76,7 +76,6 @@ def levels(merges: Linkage) -> Levels:
     rows, start = dendrogram(
         n, np.where(swapped, merges.right, merges.left), np.where(swapped, merges.left, merges.right)
     )
-    mean, deviation, one_above, two_above = _statistics(merges)
     return Levels(
         rows,
         start[n:],
@@ -87,10 +86,7 @@ def levels(merges: Linkage) -> Levels:
         np.array(inner),
         np.array(newest[n:]),
         merges.height,
-        mean,
-        deviation,
-        one_above,
-        two_above,
+        *_heights(merges),
         np.array(end),
         [np.array(chain) for chain in chains],
         top,
@@ -105,8 +101,17 @@ def entries(of: Levels, merge: int) -> Index:
     return np.repeat(of.level[chain], np.diff(of.size[chain], prepend=0))
 
 
-def _statistics(merges: Linkage) -> tuple[Singles, Floats, Marks, Marks]:
-    """Mean and deviation of the heights inside each cluster, and whether its own is above mean + 1 and + 2 deviations.
+class _Inside(NamedTuple):
+    """The heights inside the cluster of each merge."""
+
+    mean: Singles
+    deviation: Floats
+    one_above: Marks  # its own height is above mean + deviation
+    two_above: Marks  # and above mean + 2 deviations
+
+
+def _heights(merges: Linkage) -> _Inside:
+    """Mean and deviation of the heights inside each cluster, and how its own stands to them.
 
     All is rounded to float32, and added in DataEval's order, in which the heights of every cluster stand together:
     those of the right part, of the left part, its own. Where all are equal, rounding decides.
@@ -130,4 +135,4 @@ def _statistics(merges: Linkage) -> tuple[Singles, Floats, Marks, Marks]:
         average = part.mean(keepdims=True)
         mean[k], deviation[k] = average[0], part.std(mean=average)
     above = mean.astype(np.float64) + deviation
-    return mean, deviation, own > above, own > above + deviation
+    return _Inside(mean, deviation, own > above, own > above + deviation)

@@ -19,7 +19,7 @@ FINDINGS = pa.schema(
 )
 
 
-def words(kind: str) -> tuple[str, str, str]:
+def words(kind: str) -> tuple[str, ...]:
     """The words for levels 0, 1 and 2 of a kind."""
     return "none", "potential", "outlier" if kind == "outlier" else "certain"
 

@@ -1,6 +1,6 @@
 """The nearest neighbours in the whole run, merged from what the pair units list of their blocks."""
 
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 
@@ -65,10 +65,16 @@ def equal_nodes(run: Run, nodes: Nodes, similarity: np.ndarray) -> np.ndarray:
     return least
 
 
-def distinct_neighbours(run: Run, nodes: Nodes, k: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Equal rows of all blocks taken for one: which of the m each row is (numbers,), -1 for none; and of each its
-    nearest others and their similarities, (m, k) each, as far as fewer than k rows come before, so that no cut into
-    blocks matters; -1 beyond."""
+class Distinct(NamedTuple):
+    """m distinct rows, equal ones taken for one, and the k nearest others of each."""
+
+    place: np.ndarray  # (numbers,) which of the m each row is, -1 for none
+    nearest: np.ndarray  # (m, k) which of the m, -1 from where k rows come before, so that no cut into blocks matters
+    similarity: np.ndarray  # (m, k)
+
+
+def distinct_neighbours(run: Run, nodes: Nodes, k: int) -> Distinct:
+    """Equal rows of all blocks taken for one, and their nearest others."""
     index, similarity = nearest_nodes(run, nodes, k)
     least = equal_nodes(run, nodes, similarity)
     kept = np.unique(least[nodes.rows])
@@ -76,7 +82,7 @@ def distinct_neighbours(run: Run, nodes: Nodes, k: int) -> tuple[np.ndarray, np.
     place[nodes.rows] = np.searchsorted(kept, least[nodes.rows])
     weight = np.bincount(place[nodes.rows], nodes.weight[nodes.rows], len(kept))
     index, similarity = place[index[kept]], similarity[kept]
-    return place[nodes.node], once(index, weight, k), similarity
+    return Distinct(place[nodes.node], once(index, weight, k), similarity)
 
 
 def once(index: np.ndarray, weight: np.ndarray, k: int) -> np.ndarray:

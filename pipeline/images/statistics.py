@@ -1,5 +1,7 @@
 """The reduced image, its luma, and the numbers that tell an image's faults."""
 
+from typing import NamedTuple
+
 import cv2
 import numpy as np
 
@@ -22,7 +24,6 @@ def luma(pixels: np.ndarray) -> np.ndarray:
     return cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
 
 
-STATISTICS = ("brightness", "contrast", "sharpness", "entropy", "shadows", "highlights", "noise", "roughness")
 COARSE = 64  # the longer side at which roughness is measured, in pixels
 CROP = 256  # side of the middle part at full resolution in which noise is measured, in pixels
 # Immerkaer, "Fast noise variance estimation", Computer Vision and Image Understanding 64, 1996: blind to planes and
@@ -30,18 +31,33 @@ CROP = 256  # side of the middle part at full resolution in which noise is measu
 SECOND = np.array([1, -2, 1], np.float32)
 
 
-def statistics(pixels: np.ndarray, grey: np.ndarray) -> tuple[float, ...]:
-    """Of the RGB pixels of an image and its reduced luma: mean and standard deviation over 255; variance of the
-    Laplacian over 255^2 (Pech-Pacheco et al., "Diatom autofocusing in brightfield microscopy", ICPR 2000); entropy of
-    the histogram in bits; its 5th and 99th percentile over 255; noise at full resolution over 255, 0.247 at most;
-    deviation of the Laplacian over that of the luma at COARSE pixels, which is sqrt(20) for white noise."""
+class Statistics(NamedTuple):
+    """Of the reduced luma, as shares of 255 where nothing else is said."""
+
+    brightness: float  # the mean
+    contrast: float  # the standard deviation
+    # Variance of the Laplacian over 255^2 (Pech-Pacheco et al., "Diatom autofocusing in brightfield microscopy", ICPR
+    # 2000).
+    sharpness: float
+    entropy: float  # of the histogram, in bits
+    shadows: float  # its 5th percentile
+    highlights: float  # its 99th percentile
+    noise: float  # at full resolution, 0.247 at most
+    roughness: float  # deviation of the Laplacian over that of the luma at COARSE pixels; of white noise sqrt(20)
+
+
+STATISTICS = Statistics._fields
+
+
+def statistics(pixels: np.ndarray, grey: np.ndarray) -> Statistics:
+    """pixels: (height, width, 3) uint8, RGB; grey: its reduced luma, uint8."""
     mean, deviation = cv2.meanStdDev(grey)
     _, edges = cv2.meanStdDev(cv2.Laplacian(grey, cv2.CV_16S))
     share = cv2.calcHist([grey], [0], None, [256], [0, 256]).ravel().astype(np.float64) / grey.size
     shadows, highlights = np.searchsorted(np.cumsum(share), (0.05, 0.99))
     share = share[share > 0]
     entropy = max(0.0, -float((share * np.log2(share)).sum()))
-    return (
+    return Statistics(
         float(mean[0, 0]) / 255,
         float(deviation[0, 0]) / 255,
         float(edges[0, 0] / 255) ** 2,

@@ -4,7 +4,7 @@ thin in each batch. It says what it expects to lose before it begins, and how it
 
 dbscan      representatives, which weigh as many rows as they cover, and all rows that are noise in their batch, go
             through one DBSCAN; what a batch has found to be one cluster stays one.
-hdbscan     the same rows go through one HDBSCAN; a cluster of a batch takes the label that stands for most of its rows.
+hdbscan     the same rows go through one HDBSCAN; a cluster of a batch takes the one that most of its rows are in.
 others      two clusters of two batches are one if each is the other's nearest there, and their means lie no farther
             apart than half of what their members lie from the means.
 """
@@ -104,7 +104,7 @@ def _density(run: Run, settings: Clusterer, batches: Matched, rank: np.ndarray) 
     rows = np.concatenate([standing, noise])
     vectors = sample.read(run, rows)
     weight = np.concatenate([covers, np.ones(len(noise), np.int64)])
-    labels, strength = batches.cluster.copy(), batches.strength.copy()
+    matched, strength = batches.cluster.copy(), batches.strength.copy()
     first = np.searchsorted(cluster, np.arange(len(batches.persistence)))
     if isinstance(settings, Dbscan):
         links = list(_links(run, vectors, weight, settings))
@@ -125,10 +125,10 @@ def _density(run: Run, settings: Clusterer, batches: Matched, rank: np.ndarray) 
         found = whole.cluster[place]
         of_cluster = _majority(cluster, found[: len(standing)], covers, len(first))
         strength[noise] = whole.strength[place][len(standing) :]
-    labels[noise] = found[len(standing) :]
+    matched[noise] = found[len(standing) :]
     clustered = batches.cluster >= 0
-    labels[clustered] = of_cluster[batches.cluster[clustered]]
-    return batches._replace(cluster=labels, strength=strength)
+    matched[clustered] = of_cluster[batches.cluster[clustered]]
+    return batches._replace(cluster=matched, strength=strength)
 
 
 class Standing(NamedTuple):
@@ -167,15 +167,15 @@ def _links(run: Run, vectors: np.ndarray, weight: np.ndarray, settings: Dbscan) 
 
 
 def _majority(cluster: np.ndarray, found: np.ndarray, covers: np.ndarray, count: int) -> np.ndarray:
-    """(count,) the label that the representatives of most rows of each cluster have, the least of equals; a label of
-    its own where all are noise."""
-    known, labels = found >= 0, int(found.max(initial=-1)) + 1
-    pair, place = np.unique(cluster[known] * max(labels, 1) + found[known], return_inverse=True)
+    """(count,) the global cluster that the representatives of most rows of each cluster are in; of equals the least,
+    and one of its own where all are noise."""
+    known, clusters = found >= 0, int(found.max(initial=-1)) + 1
+    pair, place = np.unique(cluster[known] * max(clusters, 1) + found[known], return_inverse=True)
     votes = np.bincount(place, covers[known], len(pair))
-    order = np.lexsort((pair, -votes, pair // max(labels, 1)))
-    first = order[np.flatnonzero(np.diff(pair[order] // max(labels, 1), prepend=-1))]
-    best = labels + np.arange(count)
-    best[pair[first] // max(labels, 1)] = pair[first] % max(labels, 1)
+    order = np.lexsort((pair, -votes, pair // max(clusters, 1)))
+    first = order[np.flatnonzero(np.diff(pair[order] // max(clusters, 1), prepend=-1))]
+    best = clusters + np.arange(count)
+    best[pair[first] // max(clusters, 1)] = pair[first] % max(clusters, 1)
     return best
 
 
@@ -199,13 +199,13 @@ def _mutual(run: Run) -> np.ndarray:
     return kernels.components(int(start[-1]), *np.concatenate(edges).T)
 
 
-def _agreement(run: Run, settings: Clusterer, labels: np.ndarray) -> dict[str, object]:
-    """How like the labels are to those of rows that are drawn and clustered all at once."""
+def _agreement(run: Run, settings: Clusterer, cluster: np.ndarray) -> dict[str, object]:
+    """How like the clusters are to those of rows that are drawn and clustered all at once."""
     from sklearn.metrics import adjusted_rand_score
 
     seed = run.config.run.seed
     drawn = sample.draw(run, run.config.match.sample, seed)
     used = settings.thinned(drawn.share)
     at_once = clusterers.fit(drawn.vectors, used, seed, run.measure, run.backend).cluster
-    score = float(adjusted_rand_score(at_once, labels[drawn.rows])) if len(at_once) else 1.0
+    score = float(adjusted_rand_score(at_once, cluster[drawn.rows])) if len(at_once) else 1.0
     return {"rows": len(drawn.rows), "of": drawn.of, "adjusted_rand": score, "used": used.parameters}

@@ -1,5 +1,7 @@
 """Robust deviations: how far values lie from what is usual, and from where on that is called odd."""
 
+from typing import NamedTuple
+
 import numpy as np
 
 # Iglewicz and Hoaglin, "How to detect and handle outliers", 1993, call 3.5 robust deviations an outlier.
@@ -19,15 +21,23 @@ def level(deviation: np.ndarray) -> np.ndarray:
     return (deviation >= POTENTIAL_CUT).astype(np.int64) + (deviation >= STRONG_CUT)
 
 
-def of_clusters_and_all(values: np.ndarray, labels: np.ndarray, use: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
+class Grouped(NamedTuple):
+    """n values in groups, as `medians` takes them."""
+
+    values: np.ndarray  # (n,) floats
+    groups: np.ndarray  # (n,) integers in 0 .. n_groups - 1
+    n_groups: int
+
+
+def of_clusters_and_all(values: np.ndarray, cluster: np.ndarray, use: np.ndarray) -> Grouped:
     """What `medians` takes, for a group of each cluster and, as the last, one of all rows; of the rows to `use`.
 
-    values: (n,) floats; labels: (n,) clusters, -1 for none; use: (n,) booleans.
+    values: (n,) floats; cluster: (n,) of each, -1 for none; use: (n,) booleans.
     """
-    clusters = int(labels.max(initial=-1)) + 1
-    own = use & (labels >= 0)
-    groups = np.concatenate([labels[own], np.full(int(use.sum()), clusters)])
-    return np.concatenate([values[own], values[use]]), groups, clusters + 1
+    clusters = int(cluster.max(initial=-1)) + 1
+    own = use & (cluster >= 0)
+    groups = np.concatenate([cluster[own], np.full(int(use.sum()), clusters)])
+    return Grouped(np.concatenate([values[own], values[use]]), groups, clusters + 1)
 
 
 def median_and_scale(values: np.ndarray, groups: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:

@@ -42,18 +42,18 @@ class Outlying(NamedTuple):
         return deviation.level(self.deviation)
 
 
-def outlying(distance: np.ndarray, index: np.ndarray, labels: np.ndarray, sensitivity: float = 1.0) -> Outlying:
+def outlying(distance: np.ndarray, index: np.ndarray, cluster: np.ndarray, sensitivity: float = 1.0) -> Outlying:
     """Only ratios of distances count: the result is the same for any scale of the data.
 
-    distance: (n,) of each row to its k-th nearest other, >= 0; index: (n, k) its k nearest others, -1 for none; labels:
-    (n,) clusters, -1 for none. A row near to none in particular is held against the median of all. ValueError for a
+    distance: (n,) of each row to its k-th nearest other, >= 0; index: (n, k) its k nearest others, -1 for none;
+    cluster: (n,), -1 for none. A row near to none in particular is held against the median of all. ValueError for a
     sensitivity that is not positive.
     """
     if not sensitivity > 0:
         raise ValueError(f"sensitivity is {sensitivity}; it must be above 0")
     apart = distance > 0
     log = np.log(np.where(apart, distance, 1))
-    usual, scale = _usual(log, labels, apart, index.shape[1])
+    usual, scale = _usual(log, cluster, apart, index.shape[1])
     around = _around(distance, index)
     # A copy among copies is as near as its neighbours.
     ratio = np.divide(distance, around, out=np.full(len(distance), np.inf), where=around > 0)
@@ -71,13 +71,13 @@ def _dusted(values: np.ndarray) -> np.ndarray:
     return np.where(np.abs(values) < DUST, 0, values)
 
 
-def _usual(log: np.ndarray, labels: np.ndarray, apart: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+def _usual(log: np.ndarray, cluster: np.ndarray, apart: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
     """(n,) median and scale of the logarithms that each row is held against; nothing but copies has none."""
-    median, scale = deviation.median_and_scale(*deviation.of_clusters_and_all(log, labels, apart))
-    size = np.bincount(labels[labels >= 0], minlength=len(median))
+    median, scale = deviation.median_and_scale(*deviation.of_clusters_and_all(log, cluster, apart))
+    size = np.bincount(cluster[cluster >= 0], minlength=len(median))
     empty = np.isnan(median) | (size <= k)
     median[empty], scale[empty] = median[-1], scale[-1]
-    return median[labels], np.fmax(scale, LEAST)[labels]
+    return median[cluster], np.fmax(scale, LEAST)[cluster]
 
 
 def _around(distance: np.ndarray, index: np.ndarray) -> np.ndarray:

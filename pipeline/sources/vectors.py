@@ -56,7 +56,7 @@ def unpack(path: Path, root: Path) -> None:
     taken for whole."""
     if _in_place(path):
         return
-    vectors, names, mark = _places(root)
+    vectors, names, mark = _unpacked(root)
     now = {"version": VERSION, "stamp": _stamp(path)}
     if mark.exists() and vectors.exists() and names.exists() and files.read_json(mark) == now:
         return
@@ -76,7 +76,7 @@ def opened(path: Path, root: Path) -> Given:
 
 def mapped(path: Path, root: Path) -> np.ndarray:
     """The (n, d) floats, memory-mapped, after `unpack`. Raises SourceError."""
-    place = path if _in_place(path) else _places(root)[0]
+    place = path if _in_place(path) else _unpacked(root).vectors
     try:
         found = np.load(place, mmap_mode="r")
     except (OSError, ValueError, EOFError) as error:
@@ -157,9 +157,15 @@ def write_datapoints(path: str | Path, points: Iterable[Datapoint]) -> None:
     files.write_table(Path(path), table)
 
 
-def _places(root: Path) -> tuple[Path, Path, Path]:
-    """Vectors, keys and labels, and what they were made from."""
-    return root / "source/vectors.npy", root / "source/names.parquet", root / "source/unpacked.json"
+class _Unpacked(NamedTuple):
+    vectors: Path
+    names: Path  # keys and labels
+    mark: Path  # what they were made from
+
+
+def _unpacked(root: Path) -> _Unpacked:
+    folder = root / "source"
+    return _Unpacked(folder / "vectors.npy", folder / "names.parquet", folder / "unpacked.json")
 
 
 def _in_place(path: Path) -> bool:
@@ -167,7 +173,7 @@ def _in_place(path: Path) -> bool:
 
 
 def _names(path: Path, root: Path) -> pa.Table:
-    return pa.table({}) if _in_place(path) else files.read_table(_places(root)[1])
+    return pa.table({}) if _in_place(path) else files.read_table(_unpacked(root).names)
 
 
 def _take(whole: np.ndarray, places: np.ndarray) -> np.ndarray:

@@ -19,7 +19,7 @@ from pixsieve.folder.run_folder import Run
 from pixsieve.folder.thumbnails import luma_files, write_luma
 from pixsieve.images import decode, formats
 from pixsieve.images.luma import SIDE
-from pixsieve.images.statistics import STATISTICS, luma, reduce, statistics
+from pixsieve.images.statistics import STATISTICS, Statistics, luma, reduce, statistics
 from pixsieve.images.status import STATUSES
 from pixsieve.runtime.stage import Counts, Stage, Unit
 from pixsieve.sources import folder, vectors
@@ -41,7 +41,7 @@ class Embedded(NamedTuple):
     width: int | None = None
     height: int | None = None
     format: str | None = None
-    statistics: tuple[float | None, ...] = (None,) * len(STATISTICS)
+    statistics: Statistics | None = None
     prepared: np.ndarray | None = None
 
 
@@ -212,9 +212,7 @@ def _given(run: Run, table: pa.Table) -> Batch:
 
 def _table(numbers: pa.ChunkedArray, rows: list[Embedded]) -> pa.Table:
     plain = [list(column) for column in zip(*(row[:7] for row in rows), strict=True)] or [[]] * 7
-    statistics = [list(column) for column in zip(*(row.statistics for row in rows), strict=True)] or [[]] * len(
-        STATISTICS
-    )
+    statistics = [[row.statistics and getattr(row.statistics, name) for row in rows] for name in STATISTICS]
     columns = [numbers.combine_chunks(), *plain, *statistics]
     return pa.table([pa.array(c, f.type) for c, f in zip(columns, image_table.SCHEMA, strict=True)], image_table.SCHEMA)
 

@@ -6,6 +6,7 @@ listing; missing and changed ones are written down as removed. One file commits 
 
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -82,13 +83,20 @@ def _check_symmetries(config: Config, there: bool, name: str) -> None:
         raise ConfigError(f"duplicates.symmetries: rows of {name} cannot be turned; set it to false")
 
 
+class Listed(NamedTuple):
+    """What a row is known by: another one of the same key is a new row."""
+
+    key: str
+    bytes: int
+    stamp: str
+
+
 def _compared(path: Path, known: Manifest, found: pa.Table, block_rows: int) -> tuple[Manifest, dict[str, int]]:
     """The manifest of now, and how many rows there are, are new and are removed."""
     table = known.living(["key", "bytes", "stamp"])
-    old = dict(zip(table["key"].to_pylist(), _state(table, "row"), strict=True))
-    new = np.array([old.get(key, (None,))[1:] != state for key, *state in _rows(found)], bool)
-    kept = set(found["key"].filter(pa.array(~new)).to_pylist())
-    dead = np.array(sorted(state[0] for key, state in old.items() if key not in kept), np.int64)
+    old = dict(zip(_listed(table), table["row"].to_pylist(), strict=True))
+    new = np.array([old.pop(listed, None) is None for listed in _listed(found)], bool)
+    dead = np.array(sorted(old.values()), np.int64)
     added = found.filter(pa.array(new))
     manifest = known
     if len(added) or len(dead) or not known.batches:
@@ -96,12 +104,8 @@ def _compared(path: Path, known: Manifest, found: pa.Table, block_rows: int) -> 
     return manifest, {"rows": len(found), "new": len(added), "removed": len(dead)}
 
 
-def _rows(found: pa.Table) -> list[tuple[str, int, str]]:
-    return list(zip(*(found[name].to_pylist() for name in ("key", "bytes", "stamp")), strict=True))
-
-
-def _state(table: pa.Table, first: str) -> list[list[object]]:
-    return [list(row) for row in zip(*(table[name].to_pylist() for name in (first, "bytes", "stamp")), strict=True)]
+def _listed(table: pa.Table) -> Iterator[Listed]:
+    return map(Listed, *(table[name].to_pylist() for name in Listed._fields))
 
 
 def _committed(path: Path, known: Manifest, added: pa.Table, dead: np.ndarray, block_rows: int) -> Manifest:

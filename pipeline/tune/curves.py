@@ -117,8 +117,8 @@ def _cores(curves: Curves, length: Floats) -> Ints:
     return np.searchsorted(np.sort(curves.core), length, side="right")
 
 
-def labels(curves: Curves, length: float) -> Ints:
-    """(n,) the labels of DBSCAN at a length, as `kernels.dbscan` numbers them; -1 is noise."""
+def assigned(curves: Curves, length: float) -> Ints:
+    """(n,) the clusters of DBSCAN at a length, as `kernels.dbscan` numbers them; -1 is noise."""
     n = len(curves.core)
     i, j = curves.edges[: np.searchsorted(curves.lengths, length, side="right")].T
     graph = coo_array((np.ones(len(i), np.int8), (i, j)), shape=(n, n))
@@ -132,5 +132,5 @@ def labels(curves: Curves, length: float) -> Ints:
 
 def largest(curves: Curves, length: Floats) -> Ints:
     """How many rows the largest cluster has, border rows too, at each of some lengths."""
-    sizes = (np.bincount(found[found >= 0], minlength=1) for found in (labels(curves, at) for at in length.tolist()))
+    sizes = (np.bincount(found[found >= 0], minlength=1) for found in (assigned(curves, at) for at in length.tolist()))
     return np.array([size.max() for size in sizes], np.int64)

@@ -1,6 +1,7 @@
 """The page of a tuning: curves as inline SVG, in one file that needs no network."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import jinja2
 import numpy as np
@@ -12,6 +13,20 @@ WIDTH, HEIGHT = 560, 250  # of a panel, with its margins
 LEFT, RIGHT, TOP, BOTTOM = 56, 24, 12, 40
 
 
+class Box(NamedTuple):
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+class Line(NamedTuple):
+    x1: float
+    y1: float
+    x2: float
+    y2: float
+
+
 @dataclass(frozen=True)
 class Panel:
     """A curve in pixels."""
@@ -21,8 +36,8 @@ class Panel:
     line: str  # points of an SVG polyline
     x_ticks: list[tuple[float, str]]
     y_ticks: list[tuple[float, str]]
-    band: tuple[float, float, float, float] | None  # x, y, width, height: the range in which clusters stay the same
-    mark: tuple[float, float, float, float] | None  # x1, y1, x2, y2: the suggestion
+    band: Box | None  # the range in which clusters stay the same
+    mark: Line | None  # the suggestion
 
 
 def render(tuning: Tuning) -> str:
@@ -55,12 +70,13 @@ def render(tuning: Tuning) -> str:
 def _over_similarity(tuning: Tuning, title: str, values: list[float], unit: str) -> Panel:
     x = tuning.curve.similarity
     y_range = (0.0, 100.0 if unit else max(1.0, *values))
-    band = mark = None
+    band: Box | None = None
+    mark: Line | None = None
     if found := tuning.suggestion:
         ends = [_x(float(np.clip(end, x[0], x[-1])), x[0], x[-1]) for end in (found.least, found.most)]
-        band = (ends[0], float(TOP), ends[1] - ends[0], float(HEIGHT - TOP - BOTTOM))
+        band = Box(ends[0], float(TOP), ends[1] - ends[0], float(HEIGHT - TOP - BOTTOM))
         at = _x(found.similarity, x[0], x[-1])
-        mark = (at, float(TOP), at, float(HEIGHT - BOTTOM))
+        mark = Line(at, float(TOP), at, float(HEIGHT - BOTTOM))
     return Panel(
         title,
         "similarity",
@@ -75,13 +91,14 @@ def _over_similarity(tuning: Tuning, title: str, values: list[float], unit: str)
 def _k_distance(tuning: Tuning) -> Panel:
     y = tuning.k_distance
     low = min(y[-1], 0.99)
-    band = mark = None
+    band: Box | None = None
+    mark: Line | None = None
     if found := tuning.suggestion:
         top, bottom = (_y(float(np.clip(end, low, 1)), low, 1) for end in (found.most, found.least))
-        band = (float(LEFT), top, float(WIDTH - LEFT - RIGHT), bottom - top)
+        band = Box(float(LEFT), top, float(WIDTH - LEFT - RIGHT), bottom - top)
         if found.similarity >= low:
             at = _y(found.similarity, low, 1)
-            mark = (float(LEFT), at, float(WIDTH - RIGHT), at)
+            mark = Line(float(LEFT), at, float(WIDTH - RIGHT), at)
     return Panel(
         k_distance_title(tuning),
         "share of the rows",

@@ -16,7 +16,7 @@ from PIL import Image
 
 from pixsieve.images import decode, formats
 from pixsieve.images.png import PNG
-from pixsieve.images.statistics import STATISTICS, luma, reduce, statistics
+from pixsieve.images.statistics import luma, reduce, statistics
 from pixsieve.images.status import STATUSES
 from tests.pipeline.helpers import pattern
 
@@ -272,7 +272,7 @@ def test_noise_is_measured_at_full_resolution_and_not_fooled_by_edges(deviation:
     picture = 128 + 0.05 * x - 0.1 * y + 30 * (x // 90 % 2)
     noisy = np.clip(picture[:, :, None] + deviation * rng.normal(size=(400, 1000, 1)) * np.ones(3), 0, 255)
     pixels = noisy.astype(np.uint8)
-    noise = statistics(pixels, reduce(luma(pixels)))[STATISTICS.index("noise")]
+    noise = statistics(pixels, reduce(luma(pixels))).noise
     assert noise * 255 == pytest.approx(deviation, rel=0.1)
 
 

@@ -36,7 +36,7 @@ def check(x: np.ndarray, min_samples: int, similarities: np.ndarray) -> None:
     effective = at.effective(curves, length)
     for place, similarity in enumerate(similarities.tolist()):
         labels, core = kernels.dbscan([x], threshold=similarity, min_samples=min_samples)
-        np.testing.assert_array_equal(at.labels(curves, length[place]), labels)
+        np.testing.assert_array_equal(at.assigned(curves, length[place]), labels)
         sizes = np.bincount(labels[labels >= 0], minlength=1)
         found = noise[place], clusters[place], largest[place]
         assert found == ((labels < 0).sum(), labels.max(initial=-1) + 1, sizes.max())
@@ -78,7 +78,7 @@ def test_scikit_learn_agrees():
         eps = np.array([1 - similarity])
         assert at.noise(curves, eps)[0] == (model.labels_ < 0).sum()
         assert at.clusters(curves, eps)[0] == model.labels_.max() + 1
-        assert adjusted_rand_score(at.labels(curves, 1 - similarity)[model.core_sample_indices_],
+        assert adjusted_rand_score(at.assigned(curves, 1 - similarity)[model.core_sample_indices_],
                                    model.labels_[model.core_sample_indices_]) == 1  # fmt: skip
 
 
@@ -107,7 +107,7 @@ def test_settled(seed: int):
     every = np.unique(np.concatenate([curves.joins, curves.lengths]))
 
     def one(length: float) -> bool:
-        core = at.labels(curves, length)[curves.core <= length]
+        core = at.assigned(curves, length)[curves.core <= length]
         return at.noise(curves, np.array([length]))[0] <= 8 and np.bincount(core).max() >= 0.9 * len(core)
 
     first = next(length for length in every.tolist() if (curves.core <= length).any() and one(length))
