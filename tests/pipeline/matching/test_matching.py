@@ -278,3 +278,20 @@ def test_the_notes_are_json(tmp_path: Path):
     audit(tmp_path / "x.npy", tmp_path / "run", *CUT)
     told = json.loads((tmp_path / "run/match.json").read_text())
     assert told == {"mode": "exact", "parameters": {"method": "dbscan", "similarity": 0.9, "min_samples": 5}}
+
+
+@pytest.mark.parametrize("first", ["left", "right"])
+@pytest.mark.parametrize("batch_rows", [100, 4])
+def test_a_border_row_between_two_clusters_goes_to_the_core_row_with_the_first_key(tmp_path: Path, first, batch_rows):
+    """A row is as near to a core row on its left as to one on its right; each of the two has a copy."""
+    degrees = {f"m_{side}_{n}": sign * 50 for side, sign in (("left", 1), ("right", -1)) for n in range(4)}
+    degrees |= {f"k_{side}_{n}": sign * 30 for n in range(2) for side, sign in (("left", 1), ("right", -1))}
+    degrees |= {"border": 0, f"a_{first}": {"left": 30, "right": -30}[first]}
+    angle = np.radians(list(degrees.values()))
+    x = np.column_stack([np.cos(angle), np.sin(angle)]).astype(np.float32)
+    np.savez(tmp_path / "x.npz", vectors=x, keys=list(degrees))
+    asked = ("cluster.similarity=0.85", "cluster.min_samples=7", f"run.batch_rows={batch_rows}", "run.block_rows=8")
+    audit(tmp_path / "x.npz", tmp_path / "run", *asked)
+    cluster = {row["key"]: row["cluster"] for row in by_key(tmp_path / "run", "assignments")}
+    assert cluster["m_left_0"] != cluster["m_right_0"] and cluster["k_left_0"] == cluster["m_left_0"]
+    assert cluster["border"] == cluster[f"m_{first}_0"]
