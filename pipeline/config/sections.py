@@ -38,6 +38,7 @@ class Embed(Section):
     batch_size: Positive = 256
     max_pixels: Positive = 178_956_970  # above: status too_large, never decoded
     max_file_mb: Positive = 1024  # above: status too_large, never read
+    max_decode_mb: Positive = 4096  # of memory to decode one image: status too_large where it takes more
     read_ahead_mb: Positive = 256  # bytes of encoded images in flight, at most (one larger file goes alone)
 
 

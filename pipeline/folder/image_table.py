@@ -16,10 +16,11 @@ SCHEMA = pa.schema(
         ("status", pa.string()),
         ("reason", pa.string()),
         ("file_digest", pa.binary(16)),  # xxh3-128 of the bytes
-        ("pixel_digest", pa.binary(16)),  # of size and upright RGB pixels: equal for one picture in two containers
+        ("pixel_digest", pa.binary(16)),  # of all that is held, upright: equal for one picture in two containers
         ("width", pa.int32()),
         ("height", pa.int32()),
         ("format", pa.string()),  # by the content of the file; null where that is unknown
+        ("seen", pa.string()),  # what is looked at of it, where that is not all; else ""
         *((name, pa.float32()) for name in STATISTICS),
     ]
 )

@@ -1,1 +1,1 @@
-"""Bytes of an image file to pixels, statistics and a status. Nothing here reads or writes a file."""
+"""Bytes of an image file to pixels, statistics and a status. Nothing here knows of runs."""

@@ -1,20 +1,18 @@
-"""Bytes of an image file to RGB pixels and a status. Nothing here raises for a bad image, or reads or writes."""
+"""Bytes of an image file to RGB pixels and a status. Nothing here raises for a bad image."""
 
+import threading
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from PIL import Image
 
-from pixsieve.images.jpeg import read_jpeg
-from pixsieve.images.pillow import read_any
-from pixsieve.images.png import PNG, read_png
-from pixsieve.images.status import Refused
+from pixsieve.images import apart
+from pixsieve.images.jpeg import JPEG, read_plain
+from pixsieve.images.status import Limits, Refused
 
-# The size is checked before pixels are made, against a limit of our own.
-Image.MAX_IMAGE_PIXELS = None
 cv2.setNumThreads(1)
-cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # its decoders' complaints become statuses
+MAX_DECODE_MB = 4096
+_one_large = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -24,24 +22,36 @@ class Decoded:
     pixels: np.ndarray | None = None  # (height, width, 3) uint8 RGB, upright
     width: int = 0
     height: int = 0
+    format: str | None = None
+    digest: bytes | None = None  # of all that the file holds, not only of `pixels`
+    seen: str = ""  # what `pixels` are, where they are not all that the file holds
 
 
-def decode(data: bytes, max_pixels: int) -> Decoded:
-    """Decodes with EXIF orientation applied; 16-bit values are scaled to 8, transparency lies on white, of an animation
-    the first frame counts."""
+def decode(data: bytes, max_pixels: int, max_mb: int = MAX_DECODE_MB) -> Decoded:
+    """Decodes with the orientation applied. Of more than 8 bits, transparency and animations `pixels` has what can be
+    looked at, and `digest` all there is: docs/images.md.
+
+    A faultless JPEG of common size is decoded here, everything else in a process apart, which may take `max_mb` beside
+    the file. OSError where no process can be started.
+    """
+    if not data:
+        return Decoded("empty", "the file has no bytes")
     try:
-        if not data:
-            raise Refused("empty", "the file has no bytes")
-        reader = read_jpeg if data[:3] == b"\xff\xd8\xff" else read_png if data[:8] == PNG else read_any
-        pixels, objection = reader(data, max_pixels)
+        plain = read_plain(data, Limits(max_pixels)) if data.startswith(JPEG) else None
     except Refused as refusal:
-        status, reason, *size = refusal.args
-        return Decoded(status, reason, None, *size)
-    except MemoryError:  # of this moment, not of this image
-        raise
-    except Exception as error:  # decoders of damaged data raise anything; the row keeps its place and says why
-        return Decoded("unreadable", f"{type(error).__name__}: {error}")
-    height, width = pixels.shape[:2]
-    if min(width, height) < 2:
-        return Decoded("too_small", f"{width} x {height} pixels", None, width, height)
-    return Decoded("damaged" if objection else "ok", objection, pixels, width, height)
+        status, reason, *sides = refusal.args
+        width, height = sides or (0, 0)
+        return Decoded(status, reason, None, width, height, "JPEG")
+    if plain and min(plain.pixels.shape[:2]) > 1:
+        height, width = plain.pixels.shape[:2]
+        return Decoded("ok", "", plain.pixels, width, height, "JPEG", plain.digest)
+    try:
+        answer = apart.read(data, max_pixels, max_mb << 20, alone=False)
+        if answer.about.get("large"):
+            with _one_large:
+                answer = apart.read(data, max_pixels, max_mb << 20, alone=True)
+    except apart.Died as death:
+        return Decoded("unreadable", str(death))
+    about = answer.about
+    digest = about.pop("digest", None)
+    return Decoded(**about, pixels=answer.pixels, digest=digest and bytes.fromhex(digest))

@@ -1,44 +1,44 @@
 """JPEG, by libjpeg-turbo."""
 
-import numpy as np
 import simplejpeg
 
-from pixsieve.images.orientation import exif_orientation, upright
+from pixsieve.images.content import Content, digest_of
+from pixsieve.images.orientation import of_jpeg, upright
 from pixsieve.images.pillow import read_any
-from pixsieve.images.status import Refused, room_for
+from pixsieve.images.status import LARGE, IsLarge, Limits, Refused
+
+JPEG = b"\xff\xd8\xff"
 
 
-def read_jpeg(data: bytes, max_pixels: int) -> tuple[np.ndarray, str]:
+def read_plain(data: bytes, limits: Limits) -> Content | None:
+    """None for what is not a faultless JPEG of a known colour space and of a size whose memory is small: `read_jpeg`
+    takes its time with those."""
     try:
         height, width, space, _ = simplejpeg.decode_jpeg_header(data, strict=False)
-    except (ValueError, KeyError):  # KeyError: a colour space that it does not know, and files without any
-        return read_any(data, max_pixels)
+        limits.check(width, height)
+        if space in ("CMYK", "YCCK") or width * height > LARGE:
+            return None
+        # The accurate transforms: the pixels, and so their digest, are those of every other libjpeg-turbo program.
+        pixels = upright(simplejpeg.decode_jpeg(data, strict=True), of_jpeg(data))
+    except (ValueError, KeyError, IsLarge):  # KeyError: a colour space that it does not know, and files without any
+        return None
+    return Content(pixels, digest_of(pixels))
+
+
+def read_jpeg(data: bytes, limits: Limits) -> Content:
+    """What viewers show is shown, with what a strict decoder says of it."""
+    try:
+        height, width, space, _ = simplejpeg.decode_jpeg_header(data, strict=False)
+    except (ValueError, KeyError):
+        return read_any(data, limits)
+    limits.check(width, height)
     if space in ("CMYK", "YCCK"):
-        return read_any(data, max_pixels)
-    objection = ""
-    with room_for(width, height, max_pixels):
-        try:
-            # The accurate transforms: the pixels, and so their digest, are those of every other libjpeg-turbo program.
-            pixels = simplejpeg.decode_jpeg(data, strict=True)
-        except ValueError as error:
-            objection = str(error)
-            if "premature end of jpeg file" in objection.lower():
-                raise Refused("truncated", objection, width, height) from None
-            try:
-                pixels = simplejpeg.decode_jpeg(data, strict=False)
-            except ValueError as failure:
-                raise Refused("unreadable", str(failure), width, height) from None
-        return upright(pixels, exif_orientation(_jpeg_exif(data))), objection
-
-
-def _jpeg_exif(data: bytes) -> bytes:
-    """The content of the APP1 Exif segment, or nothing."""
-    at = 2
-    while at + 4 <= len(data) and data[at] == 0xFF:
-        marker, size = data[at + 1], int.from_bytes(data[at + 2 : at + 4], "big")
-        if marker == 0xDA:  # the picture begins
-            break
-        if marker == 0xE1 and data[at + 4 : at + 10] == b"Exif\0\0":
-            return data[at + 4 : at + 2 + size]
-        at += 2 + size
-    return b""
+        return read_any(data, limits)
+    try:
+        pixels = upright(simplejpeg.decode_jpeg(data, strict=True), of_jpeg(data))
+    except ValueError as error:
+        objection = str(error)
+        if "premature end of jpeg file" in objection.lower():
+            raise Refused("truncated", objection, width, height) from None
+        return read_any(data, limits, objection)
+    return Content(pixels, digest_of(pixels))

@@ -1,7 +1,6 @@
-"""The statuses of an image, and the refusal that gives one."""
+"""The statuses of an image, the refusal that gives one, and the limits of what is decoded."""
 
-import threading
-from contextlib import AbstractContextManager, nullcontext
+from typing import NamedTuple
 
 # Place in the list = the number in the store. ABSENT: a row number that no row has.
 STATUSES = (
@@ -12,7 +11,7 @@ STATUSES = (
     "empty",  # no bytes
     "not_image",  # no known format
     "too_small",  # a side of one pixel: nothing to compare
-    "too_large",  # more pixels than embed.max_pixels
+    "too_large",  # more pixels than embed.max_pixels, or more memory than embed.max_decode_mb
     "unreadable",  # the file cannot be read, or its decoder fails
     "not_finite",  # a given vector holds NaN or infinity
 )
@@ -21,15 +20,25 @@ USABLE = (OK, DAMAGED)
 READABLE = tuple(STATUSES[number] for number in USABLE)
 # Larger images (in pixels) are decoded one at a time: what decoders need beside the pixels would add up over threads.
 LARGE = 16_000_000
-_one_large = threading.Lock()
 
 
 class Refused(Exception):
     """An image that gets a status instead of pixels: Decoded's first two fields, and the size where it is known."""
 
 
-def room_for(width: int, height: int, max_pixels: int) -> AbstractContextManager[object]:
-    """Refuses what is too large; the context in which to decode what is not."""
-    if width * height > max_pixels:
-        raise Refused("too_large", f"{width} x {height} pixels; embed.max_pixels is {max_pixels}", width, height)
-    return _one_large if width * height > LARGE else nullcontext()
+class IsLarge(Exception):
+    """Not now: the image is to be decoded while no other large one is."""
+
+
+class Limits(NamedTuple):
+    max_pixels: int
+    alone: bool = False  # no other large image is being decoded
+
+    def check(self, width: int, height: int) -> None:
+        """Refused for an image that is too large, IsLarge for one that has to wait for its turn."""
+        if width * height > self.max_pixels:
+            raise Refused(
+                "too_large", f"{width} x {height} pixels; embed.max_pixels is {self.max_pixels}", width, height
+            )
+        if width * height > LARGE and not self.alone:
+            raise IsLarge

@@ -103,7 +103,7 @@ def _pictures(run: Run, rows: Iterable[int]) -> dict[int, str]:
                 data = folder.read(run.config.source, uri)
             except OSError:
                 continue
-            pixels = decode.decode(data, run.config.embed.max_pixels).pixels
+            pixels = decode.decode(data, run.config.embed.max_pixels, run.config.embed.max_decode_mb).pixels
             if pixels is not None:
                 pictures[row] = _thumbnail(pixels)
     return pictures

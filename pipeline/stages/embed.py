@@ -17,7 +17,7 @@ from pixsieve.folder import image_table
 from pixsieve.folder.measure import VECTORS
 from pixsieve.folder.run_folder import Run
 from pixsieve.folder.thumbnails import luma_files, write_luma
-from pixsieve.images import decode, formats
+from pixsieve.images import decode
 from pixsieve.images.luma import SIDE
 from pixsieve.images.statistics import STATISTICS, Statistics, luma, reduce, statistics
 from pixsieve.images.status import STATUSES
@@ -41,6 +41,7 @@ class Embedded(NamedTuple):
     width: int | None = None
     height: int | None = None
     format: str | None = None
+    seen: str | None = None
     statistics: Statistics | None = None
     prepared: np.ndarray | None = None
 
@@ -66,7 +67,7 @@ def units(run: Run) -> list[Unit]:
     depends: dict[str, Any] = {"descriptor": run.measure.name}
     if run.measure.name != VECTORS:
         depends |= {"made_of": descriptors.of_images(run.config.embed).made_of(run.config.embed)}
-        depends |= run.config.values("embed.precision", "embed.max_pixels", "embed.max_file_mb")
+        depends |= run.config.values("embed.precision", "embed.max_pixels", "embed.max_file_mb", "embed.max_decode_mb")
     return [
         Unit(
             name,
@@ -156,7 +157,7 @@ def _read_all(run: Run, uris: list[str], sizes: list[int]) -> list[bytes | Embed
 
 
 def _describe_all(run: Run, read: Future[list[bytes | Embedded]], prepare: Prepare) -> list[Embedded]:
-    return [data if isinstance(data, Embedded) else _describe(run, data, prepare) for data in read.result()]
+    return [data if isinstance(data, Embedded) else _described(run, data, prepare) for data in read.result()]
 
 
 def _read(run: Run, uri: str, size: int) -> bytes | Embedded:
@@ -170,25 +171,32 @@ def _read(run: Run, uri: str, size: int) -> bytes | Embedded:
         return Embedded("unreadable", f"cannot be read: {error.strerror}")
 
 
-def _describe(run: Run, data: bytes, prepare: Prepare) -> Embedded:
-    digest, name = xxhash.xxh3_128_digest(data), formats.by_content(data)
-    image = decode.decode(data, run.config.embed.max_pixels)
-    if image.pixels is None:
-        return Embedded(image.status, image.reason, digest, None, image.width or None, image.height or None, name)
-    state = xxhash.xxh3_128(f"{image.width} {image.height}".encode())
-    state.update(image.pixels.data)
-    grey = reduce(luma(image.pixels))
-    return Embedded(
+def _described(run: Run, data: bytes, prepare: Prepare) -> Embedded:
+    """Whatever is wrong with a file is said of that file, and stops no other."""
+    digest = xxhash.xxh3_128_digest(data)
+    image = decode.decode(data, run.config.embed.max_pixels, run.config.embed.max_decode_mb)
+    about = Embedded(
         image.status,
         image.reason,
         digest,
-        state.digest(),
-        image.width,
-        image.height,
-        name,
-        statistics(image.pixels, grey),
-        prepare(image.pixels, grey),
+        image.digest,
+        _side(image.width),
+        _side(image.height),
+        image.format,
+        image.seen,
     )
+    if image.pixels is None:
+        return about
+    try:
+        grey = reduce(luma(image.pixels))
+        return about._replace(statistics=statistics(image.pixels, grey), prepared=prepare(image.pixels, grey))
+    except Exception as error:  # an image of a form that nobody has thought of
+        return about._replace(status="unreadable", reason=f"{type(error).__name__}: {error}")
+
+
+def _side(pixels: int) -> int | None:
+    """A header may say more than a table holds; the reason has it."""
+    return pixels if 0 < pixels < 1 << 31 else None
 
 
 def _given(run: Run, table: pa.Table) -> Batch:
@@ -211,10 +219,10 @@ def _given(run: Run, table: pa.Table) -> Batch:
 
 
 def _table(numbers: pa.ChunkedArray, rows: list[Embedded]) -> pa.Table:
-    plain = [list(column) for column in zip(*(row[:7] for row in rows), strict=True)] or [[]] * 7
+    plain = [list(column) for column in zip(*(row[:8] for row in rows), strict=True)] or [[]] * 8
     statistics = [[row.statistics and getattr(row.statistics, name) for row in rows] for name in STATISTICS]
     columns = [numbers.combine_chunks(), *plain, *statistics]
     return pa.table([pa.array(c, f.type) for c, f in zip(columns, image_table.SCHEMA, strict=True)], image_table.SCHEMA)
 
 
-EMBED = Stage("embed", units, work, version=4, prepare=prepare)
+EMBED = Stage("embed", units, work, version=5, prepare=prepare)

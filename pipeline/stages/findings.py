@@ -15,6 +15,7 @@ from pixsieve.folder import finding_table, image_table
 from pixsieve.folder.finding_table import POTENTIAL, STRONG
 from pixsieve.folder.run_folder import Run
 from pixsieve.images import formats
+from pixsieve.images.content import joined
 from pixsieve.images.statistics import STATISTICS
 from pixsieve.images.status import READABLE
 from pixsieve.rules.faults import Fault, faults
@@ -33,7 +34,7 @@ def units(run: Run) -> list[Unit]:
 
 
 def work(run: Run, unit: Unit) -> Counts:
-    images = image_table.living(run, ["status", "reason", "format", *MEASURED])
+    images = image_table.living(run, ["status", "reason", "format", "seen", *MEASURED])
     rows, keys = images["row"].to_numpy(), run.manifest.living(["key"])["key"]
     tables = {name: files.read_table(run.path / f"{name}.parquet") for name in TABLES}
     columns = {name: images[name].cast(pa.float64()).to_numpy() for name in MEASURED}
@@ -44,7 +45,9 @@ def work(run: Run, unit: Unit) -> Counts:
     listed = [
         *_of_images(rows, keys, found),
         *(_marked(tables[name]) for name in ("outliers", "mislabels")),
-        *_of_duplicates(tables["duplicates"], unit.depends["verified"]),
+        *_of_duplicates(
+            tables["duplicates"], _of_rows(tables["duplicates"], rows, images["seen"]), unit.depends["verified"]
+        ),
     ]
     table = pa.concat_tables(listed)
     files.write_table(run.path / unit.writes["findings"], table)
@@ -90,17 +93,30 @@ def _marked(table: pa.Table) -> pa.Table:
     return table.filter(pc.not_equal(table["level"], "none")).select(finding_table.FINDINGS.names)
 
 
-def _of_duplicates(table: pa.Table, verified: bool) -> Iterator[pa.Table]:
-    """Every row that stands back for another; and every row whose group reaches into another split."""
+def _of_rows(table: pa.Table, rows: np.ndarray, values: pa.ChunkedArray) -> list[str]:
+    """Of the rows of a table, what is known of all rows."""
+    return pc.fill_null(values.take(pa.array(np.searchsorted(rows, table["row"].to_numpy()))), "").to_pylist()
+
+
+def _of_duplicates(table: pa.Table, seen: list[str], verified: bool) -> Iterator[pa.Table]:
+    """Every row that stands back for another; and every row whose group reaches into another split. seen: what was
+    looked at of each, where that is not all: such a row is near to another for what was seen of it only."""
     kind, group, rows = table["kind"].to_pylist(), table["group"].to_numpy(), table["row"].to_numpy()
     similarity = np.clip(table["similarity"].to_numpy(), 0, 1)
-    level = np.where(np.array([one == "near" and not verified for one in kind], bool), POTENTIAL, STRONG)
-    kept = rows[np.searchsorted(group, group)]  # the first of its group
+    first = np.searchsorted(group, group)  # the kept one of its group
+    kept = rows[first]
+    part = [
+        one == "near" and bool(seen[at] or seen[best]) for at, (one, best) in enumerate(zip(kind, first, strict=True))
+    ]
+    unsure = np.array([one == "near" and not verified for one in kind], bool) | np.array(part, bool)
+    level = np.where(unsure, POTENTIAL, STRONG)
     at = np.flatnonzero(~table["keep"].to_numpy(zero_copy_only=False))
     words = {"exact": "equal bytes", "pixels": "equal pixels"}
     turned = table["turned"].to_pylist()
     reason = [words.get(kind[row], f"similarity {similarity[row]:.3f}") for row in at]
     reason = [f"{said}, {turned[row]}" if turned[row] else said for said, row in zip(reason, at, strict=True)]
+    views = [joined(seen[row], seen[first[row]] if seen[row] != seen[first[row]] else "") for row in at]
+    reason = [f"{said}; seen: {view}" if part[row] else said for said, view, row in zip(reason, views, at, strict=True)]
     keys = table["key"]
     kinds = [kind[row] for row in at]
     yield finding_table.table(rows[at], keys.take(pa.array(at)), kinds, similarity[at], level[at], reason, kept[at])
@@ -137,4 +153,4 @@ def _scores(rows: np.ndarray, tables: dict[str, pa.Table]) -> dict[str, np.ndarr
     return found
 
 
-FINDINGS = Stage("findings", units, work, version=2)
+FINDINGS = Stage("findings", units, work, version=3)

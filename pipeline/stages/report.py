@@ -16,7 +16,7 @@ def units(run: Run) -> list[Unit]:
     tables = tuple(f"{name}.parquet" for name in TABLES)
     searched = (choice.SCORES,) if choice.reads(run) else ()
     reads = (*tables, "match.json", *searched, *run.manifest.files())
-    depends = run.config.values("source.path", "embed.max_pixels")
+    depends = run.config.values("source.path", "embed.max_pixels", "embed.max_decode_mb")
     depends |= {"descriptor": run.measure.name, "near": run.near, "truncated": _truncated(run)}
     return [Unit("all", reads, {"numbers": "report/report.json", "page": "report/index.html"}, depends)]
 
