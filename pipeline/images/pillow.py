@@ -1,6 +1,7 @@
 """Any other format, by Pillow."""
 
 import io
+import re
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import NamedTuple
@@ -27,7 +28,9 @@ def read_any(data: bytes, limits: Limits, objection: str = "", formats: tuple[st
             image.load()
             return _content(image, data, limits, objection)
     except Image.DecompressionBombError as error:
-        raise Refused("too_large", f"{error}; embed.max_pixels is {limits.max_pixels}") from None
+        pixels = re.search(r"\d+", str(error))
+        inside = f"{pixels[0]} pixels in a picture inside" if pixels else str(error)
+        raise Refused("too_large", f"{inside}; embed.max_pixels is {limits.max_pixels}") from None
     except UnidentifiedImageError:
         raise Refused("not_image", objection or f"no known image format (begins with {data[:8]!r})") from None
     except (Refused, IsLarge, MemoryError):

@@ -6,7 +6,7 @@ import numpy as np
 
 BITS = (8, 10, 12, 14, 16, 32)
 # What is written where nothing was measured, if it is the least or the greatest value of the picture.
-SENTINELS = (-9999.0, -32767.0, -32768.0, -99999.0, float(np.finfo(np.float32).min), float(np.finfo(np.float32).max))
+SENTINELS = {-9999.0, -32767.0, -32768.0, -99999.0, float(np.finfo(np.float32).min), float(np.finfo(np.float32).max)}
 
 
 class Toned(NamedTuple):
@@ -26,11 +26,12 @@ def to_8_bits(values: np.ndarray, bits: int | None = None, nodata: float | None 
         return Toned(pixels, f"the upper 8 of {bits} bits" if bits > 8 else "")
     wide = values.astype(np.float64)
     there = np.isfinite(wide)
-    for sentinel in SENTINELS if nodata is None else (nodata, *SENTINELS):
-        if there.any() and (sentinel == nodata or sentinel in (wide[there].min(), wide[there].max())):
-            there &= wide != sentinel
+    if nodata is not None:
+        there &= wide != nodata
+    while there.any() and (ends := {wide[there].min(), wide[there].max()} & SENTINELS):
+        there &= ~np.isin(wide, list(ends))
     low, high = (float(wide[there].min()), float(wide[there].max())) if there.any() else (0.0, 0.0)
-    scale = 255 / (high - low) if high > low else 0.0
-    pixels = np.where(there, np.clip((wide - low) * scale, 0, 255), 0).astype(np.uint8)
+    span = high / 2 - low / 2  # halves: the span of float64 is no float64
+    pixels = ((np.where(there, wide, low) / 2 - low / 2) / (span or 1) * 255).astype(np.uint8)
     absent = int(there.size - there.sum())
     return Toned(pixels, f"{low:g} to {high:g} as 0 to 255" + (f", {absent} without a value" if absent else ""))
