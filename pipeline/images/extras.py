@@ -23,7 +23,11 @@ def read_named(known: Named, data: bytes, limits: Limits) -> Content:
         return _developed(package, data, limits)
     if known.extra == "heif":
         package.register_heif_opener()
-    return read_any(data, limits, formats=(known.format,))
+    try:
+        return read_any(data, limits, formats=(known.format,))
+    except Refused as refusal:
+        status, *rest = refusal.args
+        raise Refused("unreadable" if status == "not_image" else status, *rest) from None
 
 
 def _package(extra: str) -> ModuleType | None:
