@@ -20,6 +20,7 @@ import numpy as np
 
 REQUEST = struct.Struct("<QQQ?")  # bytes of the file, max_pixels, bytes of memory, whether a large one may be decoded
 HEADER = struct.Struct("<Q")  # bytes of the answer's JSON
+PIPE = 1 << 20  # bytes of a pipe, where they can be chosen: with the usual 64 KB, most of the time is spent waiting
 SECONDS = 300  # after which a decoder is taken to hang
 
 
@@ -40,6 +41,7 @@ class _Process:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             bufsize=0,
+            pipesize=PIPE,
             env={**os.environ, "PYTHONPATH": path},
         )
 

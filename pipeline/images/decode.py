@@ -1,6 +1,7 @@
 """Bytes of an image file to RGB pixels and a status. Nothing here raises for a bad image."""
 
 import threading
+import warnings
 from dataclasses import dataclass
 
 import cv2
@@ -11,6 +12,7 @@ from pixsieve.images.jpeg import JPEG, read_plain
 from pixsieve.images.status import Limits, Refused
 
 cv2.setNumThreads(1)
+warnings.filterwarnings("ignore", module=r"PIL\.")  # what is wrong with a file is said of the file
 MAX_DECODE_MB = 4096
 _one_large = threading.Lock()
 

@@ -4,8 +4,12 @@ import io
 
 import numpy as np
 from PIL import Image
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
 
 ORIENTATION = 0x0112
+# Not Image.open, which looks for more than the first picture of a JPEG, and warns where it finds less.
+READERS = {"JPEG": JpegImageFile, "PNG": PngImageFile}
 
 
 def of_jpeg(data: bytes) -> int:
@@ -17,7 +21,7 @@ def of_jpeg(data: bytes) -> int:
 def of_bytes(data: bytes, format_: str) -> int:
     """1 to 8, as Pillow finds it in EXIF, in XMP or in texts, behind whatever fill bytes; 1 where there is none."""
     try:
-        with Image.open(io.BytesIO(data), formats=(format_,)) as image:
+        with READERS[format_](io.BytesIO(data)) as image:
             return of(image)
     except Exception:  # Pillow raises what it likes on damaged tags; an image without readable tags stands as it is
         return 1

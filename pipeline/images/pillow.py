@@ -68,6 +68,8 @@ def _content(image: Image.Image, data: bytes, limits: Limits, objection: str) ->
     pixels = upright(pixels, turn)
     if held is None:
         words = ""
+    if frames > 1 and image.format == "PSD":  # Pillow shows what the layers make together
+        return Content(pixels, digest_of_frames([_file(data)]), objection, joined(f"{frames} layers as one", words))
     if frames > 1:
         words = joined(f"the first of {frames} frames", words)
     elif held is None:
