@@ -217,4 +217,4 @@ def _table(numbers: pa.ChunkedArray, rows: list[Embedded]) -> pa.Table:
     return pa.table([pa.array(c, f.type) for c, f in zip(columns, image_table.SCHEMA, strict=True)], image_table.SCHEMA)
 
 
-EMBED = Stage("embed", units, work, version=4, prepare=prepare)
+EMBED = Stage("embed", units, work, version=5, prepare=prepare)
