@@ -55,7 +55,7 @@ MEASUREMENTS = (
     Measurement("bright", _of("shadows"), 0.80, 0.92, 0.04, False, "95 % of it above {value:.0%} of white"),
     Measurement("low_contrast", _of("contrast"), 0.055, 0.02, 1.25, True, "contrast {value:.3f}"),
     Measurement("blurred", _sharpness, 0.14, 0.03, 1.2, True, "edges {value:.2f} of the contrast"),
-    Measurement("noisy", _of("noise"), 0.08, 0.13, 0.015, False, "noise of {value:.1%} of white"),
+    Measurement("noisy", _of("noise"), 0.07, 0.13, 0.022, False, "noise of {value:.1%} of white"),
     Measurement("noisy", _of("noise_share"), 0.5, 0.7, 0.05, False, "noise is {value:.0%} of the contrast"),
     Measurement("flat", _of("entropy"), 2.9, 0.0, 0.4, False, "luma of {value:.1f} bits"),
     Measurement("tiny", _side, 64, 8, 1.2, True, "{value:.0f} pixels a side"),
