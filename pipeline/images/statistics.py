@@ -5,6 +5,8 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from pixsieve.images import noise
+
 REDUCED = 256  # the longer side of the reduced image, in pixels
 
 
@@ -24,11 +26,9 @@ def luma(pixels: np.ndarray) -> np.ndarray:
     return cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
 
 
-COARSE = 64  # the longer side at which roughness is measured, in pixels
-CROP = 256  # side of the middle part at full resolution in which noise is measured, in pixels
-# Immerkaer, "Fast noise variance estimation", Computer Vision and Image Understanding 64, 1996: blind to planes and
-# edges; its response to noise of deviation 1 has deviation 6.
-SECOND = np.array([1, -2, 1], np.float32)
+# The longer sides at which noise is looked for beside full resolution, in pixels: coarse grain is fine there.
+COARSE = (128, 64)
+FAINT = 2  # levels: less contrast than this is none that noise could have a share of
 
 
 class Statistics(NamedTuple):
@@ -42,8 +42,8 @@ class Statistics(NamedTuple):
     entropy: float  # of the histogram, in bits
     shadows: float  # its 5th percentile
     highlights: float  # its 99th percentile
-    noise: float  # at full resolution, 0.247 at most
-    roughness: float  # deviation of the Laplacian over that of the luma at COARSE pixels; of white noise sqrt(20)
+    noise: float  # its standard deviation
+    noise_share: float  # of the contrast at COARSE, what is noise; 1 for white noise of any grain
 
 
 STATISTICS = Statistics._fields
@@ -64,23 +64,15 @@ def statistics(pixels: np.ndarray, grey: np.ndarray) -> Statistics:
         entropy,
         float(shadows) / 255,
         float(highlights) / 255,
-        _noise(pixels) / 255,
-        _roughness(grey),
+        *_noise(pixels, grey),
     )
 
 
-def _noise(pixels: np.ndarray) -> float:
-    """Standard deviation of the noise in the middle, in levels. The median in place of Immerkaer's mean leaves out
-    texture in up to half of the crop."""
-    height, width = pixels.shape[:2]
-    top, left = max(0, height - CROP) // 2, max(0, width - CROP) // 2
-    middle = luma(pixels[top : top + CROP, left : left + CROP])
-    response = cv2.convertScaleAbs(cv2.sepFilter2D(middle, cv2.CV_16S, SECOND, SECOND))
-    below = np.cumsum(cv2.calcHist([response], [0], None, [256], [0, 256]))
-    return float(np.searchsorted(below, response.size / 2)) / (6 * 0.6745)
-
-
-def _roughness(grey: np.ndarray) -> float:
-    coarse = reduce(grey, COARSE)
-    deviation, edges = (float(cv2.meanStdDev(of)[1][0, 0]) for of in (coarse, cv2.Laplacian(coarse, cv2.CV_16S)))
-    return edges / deviation if deviation else 0.0
+def _noise(pixels: np.ndarray, grey: np.ndarray) -> tuple[float, float]:
+    """The largest level at any scale, and the largest share."""
+    levels, shares = [noise.level(noise.spread(pixels), noise.PIECE)], []
+    for side in COARSE:
+        grey = reduce(grey, side)
+        levels.append(noise.level(grey))
+        shares.append(levels[-1] / max(float(cv2.meanStdDev(grey)[1][0, 0]), FAINT))
+    return max(levels) / 255, min(1.0, max(shares))

@@ -256,13 +256,13 @@ def test_statistics_have_their_units():
     assert others == [0, 0, 0, brightness, brightness, 0, 0] and round(brightness, 3) == 0.502
     noise = np.random.default_rng(0).integers(0, 256, (256, 256), np.uint8)
     found = statistics(cv2.cvtColor(noise, cv2.COLOR_GRAY2RGB), noise)
-    brightness, contrast, sharpness, entropy, shadows, highlights, _, roughness = found
+    brightness, contrast, sharpness, entropy, shadows, highlights, _, noise_share = found
     edges = sum(np.roll(noise.astype(float), shift, axis) for shift, axis in ((1, 0), (-1, 0), (1, 1), (-1, 1)))
     expected = (edges - 4 * noise.astype(float))[1:-1, 1:-1].var() / 255**2
     assert brightness == pytest.approx(noise.mean() / 255) and contrast == pytest.approx(noise.std() / 255)
     assert sharpness == pytest.approx(expected, rel=0.05) and 7.9 < entropy <= 8
     assert (shadows, highlights) == pytest.approx(np.percentile(noise, (5, 99)) / 255, abs=1 / 255)
-    assert roughness == pytest.approx(np.sqrt(20), rel=0.1)
+    assert noise_share == pytest.approx(1, rel=0.15)
 
 
 @pytest.mark.parametrize("deviation", [3.0, 10.0, 30.0])
