@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from pixsieve import descriptors, files
 from pixsieve.backend import Backend
-from pixsieve.config.sections import Config
+from pixsieve.config.sections import Config, Source
 from pixsieve.errors import ConfigError, SourceError
 from pixsieve.folder import run_folder, skipped
 from pixsieve.folder.manifest import Manifest
@@ -24,7 +24,7 @@ from pixsieve.folder.measure import VECTORS, Measure
 from pixsieve.folder.metadata import Metadata
 from pixsieve.folder.run_folder import Run
 from pixsieve.runtime.summary import StageSummary
-from pixsieve.sources import metadata, source, vectors
+from pixsieve.sources import metadata, pictures, source, vectors
 
 log = logging.getLogger("pixsieve")
 
@@ -50,11 +50,7 @@ def scan(path: Path, config: Config, kind: str, backend: Backend, threads: int) 
             " set it back or start a new run folder"
         )
     listed = metadata.without_own(config.source, source.KINDS[kind].listing(config.source, path))
-    if not len(listed.rows) and known.live().any():
-        raise SourceError(
-            f"{config.source.path} holds no image, but the run has {int(known.live().sum())}: is it mounted?"
-            " If all are gone on purpose, start a new run folder"
-        )
+    _check_some(config.source, kind, listed, int(known.live().sum()))
     metadata.scanned(path, config, listed.rows)
     measure = _measure(path, config, kind, backend)
     manifest, counts = _compared(path, known, listed.rows, config.run.block_rows or backend.block_rows)
@@ -90,6 +86,16 @@ def _measure(path: Path, config: Config, kind: str, backend: Backend) -> Measure
 def _check_symmetries(config: Config, there: bool, name: str) -> None:
     if config.duplicates.symmetries and not there:
         raise ConfigError(f"duplicates.symmetries: rows of {name} cannot be turned; set it to false")
+
+
+def _check_some(source: Source, kind: str, listed: skipped.Listing, before: int) -> None:
+    """SourceError where there are no rows: of a folder in any case, of given vectors if there have been some."""
+    if len(listed.rows) or (kind == VECTORS and not before):
+        return
+    what = "has no vectors" if kind == VECTORS else pictures.no_rows(source, listed.skipped)
+    if before:
+        what += f"; but the run has {before:,} rows: is it mounted? If all are gone on purpose, start a new run folder"
+    raise SourceError(f"source.path: {source.path} {what}")
 
 
 class Listed(NamedTuple):

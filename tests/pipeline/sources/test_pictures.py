@@ -11,7 +11,7 @@ from hypothesis import given
 
 from pixsieve import Config, files
 from pixsieve.config.sections import Source
-from pixsieve.errors import ConfigError
+from pixsieve.errors import ConfigError, SourceError
 from pixsieve.folder import skipped
 from pixsieve.images import signs
 from pixsieve.sources import folder, pictures
@@ -185,3 +185,45 @@ def test_a_run_folder_of_before_gets_its_table(tmp_path: Path):
     (run / "skipped.parquet").unlink()
     assert ran(audit(images, run)) == {"scan": 1}  # the report was made of an equal one
     assert table(run) == [("b.txt", 0, "suffix")]
+
+
+SHOUTING = ("0.JPG", "1.JPG", "d/2.jpeg", "a.txt", "b.txt", "c.txt")
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        (
+            ["source.pattern=*.jpe"],
+            r"no file that matches source\.pattern '\*\.jpe'; there are 1 \.jpeg, 2 \.jpg, 3 \.txt \(one is 'd/2",
+        ),
+        (["source.pattern=e/*.jpg"], r"2 \.jpg, .* \(one is '0\.JPG'\)"),
+        (
+            ["source.exclude=[d, '*.jpg']"],
+            r"has no picture; there are 3 \.txt \(one is 'a\.txt'\); source\.exclude .* 3 of",
+        ),
+        (["source.exclude=**"], r"nothing left: source\.exclude '\*\*' takes 6 of its files and folders"),
+    ],
+)
+def test_a_folder_without_a_row_is_an_error_that_shows_what_is_there(tmp_path: Path, settings: list[str], said: str):
+    images, run = draw(tmp_path / "images", *SHOUTING), tmp_path / "run"
+    with pytest.raises(SourceError, match=said) as error:
+        audit(images, run, *settings)
+    assert error.value.exit_code == 2 and str(images) in str(error.value)
+    assert not any((run / name).exists() for name in ("config.yaml", "manifest", "skipped.parquet", "measure.json"))
+
+    assert audit(images, run).stage("scan").counts["rows"] == 3
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    with pytest.raises(SourceError, match=f"{said}.*; but the run has 3 rows: is it mounted"):
+        audit(images, run, *settings)
+    assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
+
+
+def test_an_empty_folder_is_an_error(tmp_path: Path):
+    images = draw(tmp_path / "images", ".hidden.jpg")
+    with pytest.raises(SourceError, match=r"has no files, those whose names begin with a dot aside$"):
+        audit(images, tmp_path / "run")
+    table = draw(images, "m.csv", content=b"key,label\na.jpg,x\n") / "m.csv"
+    with pytest.raises(SourceError, match="has no files"):  # the table is no row, and nothing is written of it
+        audit(images, tmp_path / "run", f"source.metadata={table}", "source.pattern=**")
+    assert not (tmp_path / "run/source").exists()
