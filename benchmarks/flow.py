@@ -26,7 +26,7 @@ from pixsieve.sources import folder as images_of
 def floor(folder: Path) -> float:
     """Seconds to read, decode and reduce every file."""
     source = Config.load(folder).source
-    uris = images_of.listing(source, folder / "none")["uri"].to_pylist()
+    uris = images_of.listing(source, folder / "none").rows["uri"].to_pylist()
 
     def one(uri: str) -> None:
         image = decode.decode(images_of.read(source, uri), 10**9)

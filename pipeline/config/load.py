@@ -53,7 +53,8 @@ def assign(tree: dict[str, Any], setting: str) -> None:
     if not (equals and dot and section and key):
         raise ConfigError(f"--set {setting!r}: write section.key=value, for example cluster.similarity=0.9")
     try:
-        value = parsed(text)
+        # Alone, an alias or a tag of YAML means nothing: this is a pattern.
+        value = text if text.startswith(("*", "!")) else parsed(text)
     except YAMLError as error:
         raise ConfigError(f"--set {setting!r}: the value is not valid YAML: {_said(error)}") from None
     if not isinstance(tree.setdefault(section, {}), dict):

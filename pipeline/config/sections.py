@@ -14,9 +14,20 @@ from pixsieve.config.section import Choices, Name, Positive, Section, Similarity
 from pixsieve.errors import ConfigError
 
 
+def _without_exceptions(patterns: str | list[str]) -> str | list[str]:
+    for one in [patterns] if isinstance(patterns, str) else patterns:
+        if one.startswith("!") and not one.startswith("!("):
+            raise ValueError(f"{one!r} begins with !, which is for source.pattern: what is excluded has no exceptions")
+    return patterns
+
+
 class Source(Section):
     path: Name
-    pattern: str | Annotated[list[str], Field(min_length=1)] = "**/*"
+    pattern: str | Annotated[list[str], Field(min_length=1)] | None = None  # null: what is a picture
+    # Files and folders that are left out, whatever the pattern says.
+    exclude: Annotated[str | Annotated[list[str], Field(min_length=1)], AfterValidator(_without_exceptions)] | None = (
+        None
+    )
     format: Literal["auto", "folder", "vectors"] = "auto"
     metadata: Name | None = None  # a .csv or .parquet file with a column `key`
     label: Name | None = None  # a column of it, or folder; null: its column `label`, else what the source says

@@ -11,6 +11,7 @@ from pixsieve.folder.embeddings import Store
 from pixsieve.folder.manifest import Manifest
 from pixsieve.folder.measure import Measure
 from pixsieve.folder.metadata import Metadata
+from pixsieve.folder.skipped import digests
 
 CONFIG = "config.yaml"
 
@@ -27,6 +28,7 @@ class Run:
     manifest: Manifest
     measure: Measure
     metadata: Metadata
+    skipped: dict[str, str]  # the digest of skipped.parquet, as units name it
 
     @classmethod
     def open(cls, path: str | Path, device: Literal["cpu", "gpu"] = "cpu", threads: int = 1) -> Self:
@@ -39,7 +41,7 @@ class Run:
         if manifest is None or measure is None:
             raise FolderDamagedError(f"{path} has no manifest yet: the source has not been scanned")
         metadata = Metadata.load(root, config.source)
-        return cls(root, config, backend.of(device), threads, manifest, measure, metadata)
+        return cls(root, config, backend.of(device), threads, manifest, measure, metadata, digests(root))
 
     @property
     def store(self) -> Store:

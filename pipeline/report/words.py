@@ -4,6 +4,7 @@ import shlex
 from typing import Any
 
 from pixsieve import files
+from pixsieve.folder.skipped import in_words
 from pixsieve.runtime.summary import Summary
 
 
@@ -36,6 +37,9 @@ def found(report: dict[str, Any]) -> list[str]:
         f"Clusters    {report['clusters']['count']:,} with {report['clusters']['rows']:,} rows;"
         f" {report['clusters']['noise']:,} in none",
     ]
+    skipped = report.get("skipped")  # not in a report of before
+    if skipped and skipped["entries"]:
+        lines.insert(1, f"Skipped     {skipped['entries']:,} that are no rows: {in_words(skipped['suffixes'])}")
     labels, leakage = report["mislabels"], report["leakage"]
     if labels["labelled"]:
         lines.append(f"Labels      {labels['certain']:,} errors, and {labels['potential']:,} potential")

@@ -1,22 +1,21 @@
 """A folder of images."""
 
 import os
-import re
 import stat
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote, unquote_to_bytes
 
 import pyarrow as pa
-from wcmatch import glob
 
 from pixsieve.config.sections import Source
 from pixsieve.errors import SourceError
 from pixsieve.folder.manifest import LISTING
-
-# As in a shell, with ** for any number of folders, braces, sets and exclusion: wcmatch's documentation has it all.
-PATTERNS = glob.GLOBSTAR | glob.BRACE | glob.EXTGLOB | glob.NEGATE | glob.NEGATEALL | glob.DOTGLOB | glob.FORCEUNIX
+from pixsieve.folder.skipped import EXCLUDED, Gathered, Listing
+from pixsieve.images import signs
+from pixsieve.sources import pictures
 
 
 class Row(NamedTuple):
@@ -29,11 +28,14 @@ class Row(NamedTuple):
     label: str | None
 
 
-def listing(source: Source, run: Path) -> pa.Table:
-    """The files that match the pattern (LISTING), by key. What lies under `run` (the run folder) is no row."""
-    rows = sorted(rows_of(Path(source.path), matcher(source.pattern), run))
+def listing(source: Source, run: Path) -> Listing:
+    """The files, by key: those that are rows by the rule of pictures.py, and the others. What lies under `run` (the run
+    folder) is neither."""
+    skipped = Gathered()
+    rows = sorted(rows_of(Path(source.path), pictures.rule(source), run, skipped.add))
     columns = zip(*rows, strict=True) if rows else [()] * len(LISTING)
-    return pa.table([pa.array(column, field.type) for column, field in zip(columns, LISTING, strict=True)], LISTING)
+    arrays = [pa.array(column, field.type) for column, field in zip(columns, LISTING, strict=True)]
+    return Listing(pa.table(arrays, LISTING), skipped.table())
 
 
 def read(source: Source, uri: str) -> bytes:
@@ -48,7 +50,10 @@ def to_key(path: bytes) -> str:
     return path.replace(b"\\", b"\\\\").decode("utf-8", "backslashreplace")
 
 
-def rows_of(root: Path, wanted: Callable[[str], bool], leave_out: Path) -> Iterator[Row]:
+def rows_of(
+    root: Path, rule: pictures.Rule, leave_out: Path, skipped: Callable[[str, int | None, str], None]
+) -> Iterator[Row]:
+    """skipped: is told the key, the bytes and the reason of what is no row."""
     skip = os.fsencode(leave_out.resolve())
     # Each folder travels with the folders above it, so that a link back to one of them ends there.
     todo: list[tuple[bytes, frozenset[tuple[int, int]]]] = [(b"", frozenset())]
@@ -74,25 +79,24 @@ def rows_of(root: Path, wanted: Callable[[str], bool], leave_out: Path) -> Itera
             except OSError:  # a dangling link, a loop of links: a row that will be reported as unreadable
                 info = None
             if info is not None and stat.S_ISDIR(info.st_mode):
-                if (info.st_dev, info.st_ino) not in here and os.path.realpath(entry.path) != skip:
+                if (info.st_dev, info.st_ino) in here or os.path.realpath(entry.path) == skip:
+                    continue
+                if rule.leaves_out(os.fsdecode(path)):
+                    skipped(f"{to_key(path)}/", None, EXCLUDED)
+                else:
                     todo.append((path, here))
-            elif (info is None or stat.S_ISREG(info.st_mode)) and wanted(os.fsdecode(path)):
+            elif info is None or stat.S_ISREG(info.st_mode):
                 size, stamp = (info.st_size, str(info.st_mtime_ns)) if info else (0, "dangling")
+                why = rule.why_skipped(os.fsdecode(path), partial(_head, entry.path))
+                if why is not None:
+                    skipped(to_key(path), size, why)
+                    continue
                 # A file whose permissions are mended is a changed file.
                 stamp += "" if os.access(entry.path, os.R_OK) else " unreadable"
                 label = to_key(os.path.basename(folder)) or None  # noqa: PTH119
                 yield Row(to_key(path), quote(path), size, stamp, label)
 
 
-def matcher(patterns: str | Sequence[str]) -> Callable[[str], bool]:
-    """Whether a relative path matches one of the patterns that do not begin with `!`, and none of those that do. Only
-    such: all else matches."""
-    include, exclude = (
-        [re.compile(one) for one in side]
-        for side in glob.translate([patterns] if isinstance(patterns, str) else list(patterns), flags=PATTERNS)
-    )
-
-    def wanted(path: str) -> bool:
-        return any(one.fullmatch(path) for one in include) and not any(one.fullmatch(path) for one in exclude)
-
-    return wanted
+def _head(path: bytes) -> bytes:
+    with open(path, "rb", buffering=0) as file:  # noqa: PTH123
+        return file.read(signs.HEAD)

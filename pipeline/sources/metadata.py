@@ -13,6 +13,7 @@ from pixsieve.config import keep_rules
 from pixsieve.config.sections import Config, Source
 from pixsieve.errors import ConfigError, SourceError
 from pixsieve.folder.metadata import FOLDER, PLACE, SPLIT, chosen, part_of
+from pixsieve.folder.skipped import Listing
 from pixsieve.rules import keep
 from pixsieve.sources import metadata_file
 from pixsieve.sources.folder import to_key
@@ -21,19 +22,23 @@ from pixsieve.sources.source import kind
 log = logging.getLogger("pixsieve")
 
 
-def scanned(path: Path, config: Config, listed: pa.Table) -> pa.Table:
-    """Brings RUN/source/metadata.parquet up to date. Returns the listed rows without the metadata's own file, which is
-    no row. Raises ConfigError if a column is named that is not there, SourceError if no key fits."""
+def without_own(source: Source, listed: Listing) -> Listing:
+    """Without the metadata's own file, which is no row, and not junk either."""
+    own = _own_key(source)
+    return Listing(*(table.filter(pc.not_equal(table["key"], own)) for table in listed)) if own else listed
+
+
+def scanned(path: Path, config: Config, listed: pa.Table) -> None:
+    """Brings RUN/source/metadata.parquet up to date; listed: the rows. Raises ConfigError if a column is named that is
+    not there, SourceError if no key fits."""
     table = metadata_file.read(config.source)
     if table is None:
         (path / PLACE).unlink(missing_ok=True)
     else:
-        listed = listed.filter(pc.invert(pc.equal(listed["key"], _own_key(config.source))))
         _compare(table["key"], listed["key"])
     _check_used(config, pa.table({}) if table is None else table, listed)
     if table is not None:
         _write(path / PLACE, table)
-    return listed
 
 
 def _write(path: Path, table: pa.Table) -> None:
@@ -43,7 +48,9 @@ def _write(path: Path, table: pa.Table) -> None:
 
 def _own_key(source: Source) -> str:
     """Of the metadata's file, where it lies inside the source; else no key."""
-    inside = os.path.relpath(source.metadata or "", source.path)
+    if source.metadata is None:
+        return ""
+    inside = os.path.relpath(source.metadata, source.path)
     return "" if inside.startswith("..") else to_key(os.fsencode(inside))
 
 

@@ -18,6 +18,7 @@ import xxhash
 from pixsieve import files
 from pixsieve.config.sections import Source
 from pixsieve.errors import SourceError
+from pixsieve.folder import skipped
 from pixsieve.folder.manifest import LISTING
 from pixsieve.sources import vector_files
 
@@ -87,9 +88,9 @@ def mapped(path: Path, root: Path) -> np.ndarray:
     return found
 
 
-def listing(source: Source, run: Path) -> pa.Table:
-    """The rows (LISTING) in the order of the file, which is unpacked in the run folder. The stamp changes with the
-    numbers and with the label."""
+def listing(source: Source, run: Path) -> skipped.Listing:
+    """The rows in the order of the file, which is unpacked in the run folder; nothing is skipped. The stamp changes
+    with the numbers and with the label."""
     unpack(Path(source.path), run)
     given = opened(Path(source.path), run)
     n, width = len(given.vectors), given.vectors.dtype.itemsize * given.vectors.shape[1]
@@ -105,7 +106,7 @@ def listing(source: Source, run: Path) -> pa.Table:
         "stamp": pa.array(stamps, pa.string()),
         "label": labels,
     }
-    return pa.table(columns, LISTING)
+    return skipped.Listing(pa.table(columns, LISTING), skipped.none())
 
 
 def read(source: Source, run: Path, table: pa.Table) -> tuple[np.ndarray, np.ndarray]:

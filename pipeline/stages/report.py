@@ -1,7 +1,7 @@
 """report: what was found, for people (report/index.html, one file that needs no network) and programs (report.json)."""
 
 from pixsieve import files
-from pixsieve.folder import choice
+from pixsieve.folder import choice, skipped
 from pixsieve.folder.run_folder import Run
 from pixsieve.report.numbers import summary
 from pixsieve.report.page import page
@@ -15,7 +15,7 @@ SHOWN = ["cluster", "size", "medoid", "persistence", "labels"]
 def units(run: Run) -> list[Unit]:
     tables = tuple(f"{name}.parquet" for name in TABLES)
     searched = (choice.SCORES,) if choice.reads(run) else ()
-    reads = (*tables, "match.json", *searched, *run.manifest.files())
+    reads = (*tables, "match.json", *searched, skipped.PLACE, *run.manifest.files())
     depends = run.config.values("source.path", "embed.max_pixels", "embed.max_decode_mb")
     depends |= {"descriptor": run.measure.name, "near": run.near, "truncated": _truncated(run)}
     return [Unit("all", reads, {"numbers": "report/report.json", "page": "report/index.html"}, depends)]
@@ -33,11 +33,12 @@ def work(run: Run, unit: Unit) -> Counts:
     }
     matched = files.read_json(run.path / "match.json")
     searched = files.read_json(run.path / choice.SCORES) if choice.SCORES in unit.reads else None
-    found = summary(run, tables, unit.depends, matched, searched)
+    left = files.read_table(run.path / skipped.PLACE)
+    found = summary(run, tables, unit.depends, matched, searched) | {"skipped": skipped.numbers(left)}
     files.write_json(run.path / unit.writes["numbers"], found)
     html = page(run, tables, found)
     files.write(run.path / unit.writes["page"], html.encode("utf-8", "backslashreplace"))
     return {"rows": found["rows"]["live"]}
 
 
-REPORT = Stage("report", units, work, version=4)
+REPORT = Stage("report", units, work, version=5)

@@ -4,6 +4,7 @@ Unchanged rows keep their numbers. New and changed ones are appended in new batc
 listing; missing and changed ones are written down as removed. One file commits everything, manifest/blocks.json.
 """
 
+import logging
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -15,15 +16,17 @@ import pyarrow as pa
 
 from pixsieve import descriptors, files
 from pixsieve.backend import Backend
-from pixsieve.config.sections import Config
+from pixsieve.config.sections import Config, Source
 from pixsieve.errors import ConfigError, SourceError
-from pixsieve.folder import run_folder
+from pixsieve.folder import run_folder, skipped
 from pixsieve.folder.manifest import Manifest
 from pixsieve.folder.measure import VECTORS, Measure
 from pixsieve.folder.metadata import Metadata
 from pixsieve.folder.run_folder import Run
 from pixsieve.runtime.summary import StageSummary
-from pixsieve.sources import metadata, source, vectors
+from pixsieve.sources import metadata, pictures, source, vectors
+
+log = logging.getLogger("pixsieve")
 
 GIVEN_NEAR = 0.95  # near duplicates among given vectors: a cautious convention, not a test
 
@@ -46,18 +49,20 @@ def scan(path: Path, config: Config, kind: str, backend: Backend, threads: int) 
             f"run.batch_rows is {config.run.batch_rows}, but {path} was begun with {known.batch_rows};"
             " set it back or start a new run folder"
         )
-    found = metadata.scanned(path, config, source.KINDS[kind].listing(config.source, path))
-    if not len(found) and known.live().any():
-        raise SourceError(
-            f"{config.source.path} holds no image, but the run has {int(known.live().sum())}: is it mounted?"
-            " If all are gone on purpose, start a new run folder"
-        )
+    listed = metadata.without_own(config.source, source.KINDS[kind].listing(config.source, path))
+    _check_some(config.source, kind, listed, int(known.live().sum()))
+    metadata.scanned(path, config, listed.rows)
     measure = _measure(path, config, kind, backend)
-    manifest, counts = _compared(path, known, found, config.run.block_rows or backend.block_rows)
+    manifest, counts = _compared(path, known, listed.rows, config.run.block_rows or backend.block_rows)
     # Only now: a configuration that does not fit the run must not take the place of the one that made it.
     files.write(path / run_folder.CONFIG, config.dump().encode())
-    run = Run(path, config, backend, threads, manifest, measure, Metadata.load(path, config.source))
-    summary = StageSummary("scan", 1, int(bool(counts["new"] or counts["removed"])), counts=Counter(counts))
+    others = skipped.save(path, listed.skipped)
+    if len(listed.skipped):
+        log.info("skipped, as they are no rows: %s", skipped.in_words(skipped.by_suffix(listed.skipped["key"])))
+    known_of = Metadata.load(path, config.source)
+    run = Run(path, config, backend, threads, manifest, measure, known_of, skipped.digests(path))
+    summary = StageSummary("scan", 1, int(bool(counts["new"] or counts["removed"] or others)), counts=Counter(counts))
+    summary.counts["skipped"] = len(listed.skipped)
     summary.seconds, summary.done = time.perf_counter() - started, counts["rows"]
     return Scanned(run, summary)
 
@@ -81,6 +86,16 @@ def _measure(path: Path, config: Config, kind: str, backend: Backend) -> Measure
 def _check_symmetries(config: Config, there: bool, name: str) -> None:
     if config.duplicates.symmetries and not there:
         raise ConfigError(f"duplicates.symmetries: rows of {name} cannot be turned; set it to false")
+
+
+def _check_some(source: Source, kind: str, listed: skipped.Listing, before: int) -> None:
+    """SourceError where there are no rows: of a folder in any case, of given vectors if there have been some."""
+    if len(listed.rows) or (kind == VECTORS and not before):
+        return
+    what = "has no vectors" if kind == VECTORS else pictures.no_rows(source, listed.skipped)
+    if before:
+        what += f"; but the run has {before:,} rows: is it mounted? If all are gone on purpose, start a new run folder"
+    raise SourceError(f"source.path: {source.path} {what}")
 
 
 class Listed(NamedTuple):

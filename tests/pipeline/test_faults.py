@@ -266,11 +266,11 @@ def test_a_passing_read_error_is_tried_again_and_a_lasting_one_is_a_failed_unit(
 
 def test_files_of_any_size_are_not_read(tmp_path: Path):
     save(tmp_path / "images/a.png", PIXELS)
-    with (tmp_path / "images/archive.tar").open("wb") as file:
+    with (tmp_path / "images/archive.tif").open("wb") as file:
         file.truncate(200 << 30)
     audit(tmp_path / "images", tmp_path / "run")
     images = {row["key"]: row["status"] for row in by_key(tmp_path / "run", "images")}
-    assert images == {"a.png": "ok", "archive.tar": "too_large"}
+    assert images == {"a.png": "ok", "archive.tif": "too_large"}
 
 
 def test_vectors_that_are_no_longer_there(tmp_path: Path):

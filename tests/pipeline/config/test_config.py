@@ -97,6 +97,11 @@ def test_off_is_a_word(tmp_path: Path):
     assert load(tmp_path, "source: {path: a}\nmatch: {mode: off}").match.mode == "off"
 
 
+@pytest.mark.parametrize("pattern", ["*.jpg", "**/*.{jpg,png}", "!**/thumbs/**", "a*"])
+def test_a_pattern_is_a_value_as_it_is(tmp_path: Path, pattern: str):
+    assert Config.load(tmp_path, settings=[f"source.pattern={pattern}"]).source.pattern == pattern
+
+
 @pytest.mark.parametrize(
     ("text", "value"),
     [("yes", "yes"), ("no", "no"), ("on", "on"), ("true", True), ("0o17", 15), ("017", 17), ("1e3", 1000.0)],
