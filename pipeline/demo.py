@@ -27,6 +27,8 @@ class Planted:
 
 def draw(folder: Path, scenes: int = 160, seed: int = 0) -> list[Planted]:
     """Draws the set into an empty or new folder. ConfigError if there is something in it."""
+    if folder.exists() and not folder.is_dir():
+        raise ConfigError(f"{folder} is a file; the demonstration set needs a folder of its own")
     if folder.exists() and any(folder.iterdir()):
         raise ConfigError(f"{folder} is not empty; the demonstration set needs a folder of its own")
     rng = np.random.default_rng(seed)

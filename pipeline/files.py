@@ -11,6 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import xxhash
 
+from pixsieve.errors import FolderDamagedError
+
 
 def write(path: Path, content: bytes | Callable[[BinaryIO], Any]) -> None:
     """Writes beside `path`, syncs, then renames."""
@@ -42,7 +44,11 @@ def write_arrays(path: Path, **arrays: np.ndarray) -> None:
 
 
 def read_json(path: Path) -> Any:
-    return json.loads(path.read_text("utf-8"))
+    """FolderDamagedError for what is no JSON."""
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except ValueError as error:
+        raise FolderDamagedError(f"{path} is damaged: {error}; restore it, or start a new run folder") from None
 
 
 def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:

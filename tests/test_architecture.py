@@ -22,14 +22,19 @@ def imported(path: Path) -> set[str]:
     """Rooms of the package that a module imports, wherever in it."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-        if isinstance(node, ast.ImportFrom) and node.module and node.module.partition(".")[0] == "pixsieve":
-            parts = node.module.split(".")
-            found |= {parts[1]} if len(parts) > 1 else {name.name for name in node.names}
+        if isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{path}: a relative import"
+            parts = (node.module or "").split(".")
+            if parts[0] == "pixsieve":
+                found |= {parts[1]} if len(parts) > 1 else {name.name for name in node.names}
         elif isinstance(node, ast.Import):
-            found |= {n.name.split(".")[1] for n in node.names if n.name.startswith("pixsieve.")}
+            names = [n.name.split(".") for n in node.names if n.name.split(".")[0] == "pixsieve"]
+            assert all(len(name) > 1 for name in names) or room_of(path) in ABOVE, f"{path}: the whole package"
+            found |= {name[1] for name in names if len(name) > 1}
     return found
 
 
+FRONT = {"Config", "Clusterer", "Run", "Summary", "run", "Cluster", "read_clusters", "datapoints", "Datapoint"}
 ARROWS = {
     (room_of(path), to)
     for base in ("pipeline", "kernels")
@@ -47,6 +52,12 @@ def test_every_room_has_its_place():
 def test_imports_go_down_and_never_back():
     wrong = [(a, b) for a, b in ARROWS if LEVEL[a] < LEVEL[b]]
     assert not wrong
+
+
+def test_no_module_imports_the_front_door():
+    for base in ("pipeline", "kernels"):
+        for path in (ROOT / base).rglob("*.py"):
+            assert room_of(path) in ABOVE or not imported(path) & FRONT, path
 
 
 def test_no_rooms_go_in_circles():

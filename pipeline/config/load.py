@@ -41,10 +41,11 @@ def read(path: Path) -> dict[str, Any]:
 def other_method(tree: dict[str, Any], settings: list[str]) -> None:
     """Where a setting names the method of clustering, the keys of the file that this method does not have go: they were
     meant for the one that it takes the place of."""
-    named = [setting.partition("=")[2] for setting in settings if setting.partition("=")[0] == "cluster.method"]
+    named = [setting.partition("=")[2].strip(" '\"") for setting in settings if setting.startswith("cluster.method=")]
     section = tree.get("cluster")
     if named and named[-1] in METHODS and isinstance(section, dict):
-        tree["cluster"] = {key: value for key, value in section.items() if key in METHODS[named[-1]].model_fields}
+        own, every = METHODS[named[-1]].model_fields, {key for one in METHODS.values() for key in one.model_fields}
+        tree["cluster"] = {key: value for key, value in section.items() if key in own or key not in every}
 
 
 def assign(tree: dict[str, Any], setting: str) -> None:

@@ -16,7 +16,6 @@ import pyarrow.compute as pc
 from pixsieve import files
 
 BLOCKS = "manifest/blocks.json"
-NUMBER = "^(0|[1-9][0-9]{0,17})$"
 # What a source says of its rows. key: the user's name of the row. uri: how to read it again, relative to source.path,
 # so that a data set can move. stamp: whatever changes when the bytes change (mtime in ns, a digest, an object store's
 # etag). label: what the source says the row is, or null; of an image, the name of its folder.
@@ -48,6 +47,7 @@ class Manifest:
     blocks: tuple[tuple[int, ...], ...]  # batch numbers
     removed: tuple[tuple[int, str], ...]  # rows and digest of each removed/<number>.parquet
     dead: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))  # rows that are removed, ascending
+    numbered: bool | None = None  # the keys are numbers, for their order; None: rows have the order of a former version
 
     @classmethod
     def load(cls, root: Path) -> Self | None:
@@ -63,10 +63,11 @@ class Manifest:
             tuple(tuple(block) for block in value["blocks"]),
             tuple((rows, digest) for rows, digest in value["removed"]),
             np.sort(np.concatenate([np.empty(0, np.int64), *gone])),
+            value.get("numbered"),
         )
 
     def save(self) -> None:
-        names = ("batch_rows", "batches", "blocks", "removed")
+        names = ("batch_rows", "batches", "blocks", "removed", "numbered")
         files.write_json(self.root / BLOCKS, {name: getattr(self, name) for name in names})
 
     @property
@@ -152,19 +153,15 @@ class Manifest:
         """(numbers,) place of each row's key among all keys; unused numbers come last. A changed row shares its key
         with the dead row that it replaces; between these the older one comes first."""
         table = self.all(["row", "key"])
-        order = key_order(table["key"])
+        order = self.key_order(table["key"])
         rank = np.full(self.numbers, self.numbers, np.int64)
         rank[table["row"].to_numpy()[order]] = np.arange(len(order))
         return rank
 
-
-def key_order(keys: pa.ChunkedArray) -> np.ndarray:
-    """(n,) the places of keys (n,) in their order: whole numbers first, by value, so that 2 stands before 10; the
-    others as text. Of equal ones the first stands first."""
-    number = pc.if_else(pc.match_substring_regex(keys, NUMBER), keys, None).cast(pa.int64())
-    table = pa.table({"number": number, "text": keys, "place": np.arange(len(keys))})
-    by = [(name, "ascending") for name in ("number", "text", "place")]
-    return pc.sort_indices(table, sort_keys=by).to_numpy()
+    def key_order(self, keys: pa.ChunkedArray) -> np.ndarray:
+        """(n,) the places of keys (n,) in their order, as text or as numbers. Of equal ones the first stands first."""
+        table = pa.table({"key": keys.cast(pa.int64()) if self.numbered else keys, "place": np.arange(len(keys))})
+        return pc.sort_indices(table, sort_keys=[("key", "ascending"), ("place", "ascending")]).to_numpy()
 
 
 def _removed(number: int) -> str:

@@ -30,7 +30,6 @@ class Measure:
     width: int  # numbers in a stored row
     near: float  # the similarity above which two images count as near duplicates, where the configuration names none
     verified: bool = False  # whether near pairs are compared once more, by the small images that were embedded
-    symmetries: bool = False  # whether the row of a mirrored or rotated image can be had from that of the image
 
     @classmethod
     def load(cls, root: Path) -> Self | None:
@@ -60,7 +59,7 @@ class Measure:
             return x
         if self.metric == "hamming":
             return np.unpackbits(x, axis=1).astype(np.float16) * 2 - 1
-        raise ConfigError(f"rows of {self.name} have no coordinates: use dbscan, hdbscan or single linkage")
+        raise ConfigError(f"rows of {self.name} have no coordinates, and the means of clusters need some")
 
     def unit(self, x: np.ndarray) -> np.ndarray:
         """The coordinates of usable rows x (n, width) in float32, each row at length 1."""

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from pixsieve import files, kernels
-from pixsieve.folder.manifest import Manifest, key_order
+from pixsieve.folder.manifest import Manifest
 from pixsieve.folder.run_folder import Run
 
 CLASSES, LINKS, NEIGHBOURS, NEAR, VERIFIED = (
@@ -103,7 +103,7 @@ def _by_key(
 ) -> np.ndarray:
     """The nodes in the order of the least key among their living rows."""
     table = pa.concat_tables([manifest.table(batch, ["row", "key"]) for batch in batches])
-    by_key = table["row"].to_numpy()[key_order(table["key"])]
+    by_key = table["row"].to_numpy()[manifest.key_order(table["key"])]
     numbers = manifest.rows_of(batches)
     rank = np.empty(numbers.stop - numbers.start, np.int64)
     rank[by_key - numbers.start] = np.arange(len(by_key))

@@ -36,10 +36,14 @@ class Run:
         root = Path(path).absolute()
         if not (root / CONFIG).exists():
             raise FolderDamagedError(f"{path} is not a run folder: it has no {CONFIG}")
-        config = Config.load(root / CONFIG)
         manifest, measure = Manifest.load(root), Measure.load(root)
-        if manifest is None or measure is None:
+        if manifest is None:
             raise FolderDamagedError(f"{path} has no manifest yet: the source has not been scanned")
+        if measure is None:
+            raise FolderDamagedError(
+                f"{path} has no measure.json, as those of former versions: run it once more with its source and --out"
+            )
+        config = Config.load(root / CONFIG)
         metadata = Metadata.load(root, config.source)
         return cls(root, config, backend.of(device), threads, manifest, measure, metadata, digests(root))
 

@@ -24,6 +24,7 @@ class Listing(NamedTuple):
 
     rows: pa.Table  # LISTING
     skipped: pa.Table  # SKIPPED, by key
+    numbered: bool = False  # the keys are whole numbers, in the order of their values
 
 
 class Gathered:

@@ -6,6 +6,9 @@ from collections.abc import Callable, Sequence
 
 import bracex
 from wcmatch import glob
+from wcmatch._wcparse import PatternLimitException
+
+from pixsieve.errors import ConfigError
 
 FLAGS = glob.GLOBSTAR | glob.BRACE | glob.EXTGLOB | glob.NEGATE | glob.DOTGLOB | glob.FORCEUNIX
 
@@ -40,8 +43,13 @@ Compiled = tuple[list[re.Pattern[str]], list[re.Pattern[str]]]
 
 
 def _compiled(patterns: list[str], flags: int) -> Compiled:
-    """Those that include and those that exclude."""
-    include, exclude = glob.translate(patterns, flags=flags)
+    """Those that include and those that exclude. ConfigError for braces that stand for too many."""
+    try:
+        include, exclude = glob.translate(patterns, flags=flags)
+    except PatternLimitException:
+        raise ConfigError(
+            f"source.pattern: the braces of {', '.join(patterns)} stand for more than 1,000 patterns"
+        ) from None
     return [re.compile(one) for one in include], [re.compile(one) for one in exclude]
 
 

@@ -106,7 +106,7 @@ def listing(source: Source, run: Path) -> skipped.Listing:
         "stamp": pa.array(stamps, pa.string()),
         "label": labels,
     }
-    return skipped.Listing(pa.table(columns, LISTING), skipped.none())
+    return skipped.Listing(pa.table(columns, LISTING), skipped.none(), numbered=given.keys is None)
 
 
 def read(source: Source, run: Path, table: pa.Table) -> tuple[np.ndarray, np.ndarray]:

@@ -64,7 +64,7 @@ def prepare(run: Run) -> None:
 
 
 def units(run: Run) -> list[Unit]:
-    depends: dict[str, Any] = {"descriptor": run.measure.name}
+    depends: dict[str, Any] = {"descriptor": run.measure.name, "rows": [run.measure.dtype, run.measure.width]}
     if run.measure.name != VECTORS:
         depends |= {"made_of": descriptors.of_images(run.config.embed).made_of(run.config.embed)}
         depends |= run.config.values("embed.precision", "embed.max_pixels", "embed.max_file_mb", "embed.max_decode_mb")

@@ -8,6 +8,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -43,7 +44,9 @@ def scan(path: Path, config: Config, kind: str, backend: Backend, threads: int) 
     as it must be. Then nothing is changed that a result follows from.
     """
     started = time.perf_counter()
-    known = Manifest.load(path) or Manifest(path, config.run.batch_rows, (), (), ())
+    known = Manifest.load(path) or Manifest(path, config.run.batch_rows, (), (), (), numbered=False)
+    if kind == VECTORS and known.numbered is None:
+        raise ConfigError(f"{path} was begun by a version that sorted rows by key as text; start a new run folder")
     if known.batch_rows != config.run.batch_rows:
         raise ConfigError(
             f"run.batch_rows is {config.run.batch_rows}, but {path} was begun with {known.batch_rows};"
@@ -53,7 +56,9 @@ def scan(path: Path, config: Config, kind: str, backend: Backend, threads: int) 
     _check_some(config.source, kind, listed, int(known.live().sum()))
     metadata.scanned(path, config, listed.rows)
     measure = _measure(path, config, kind, backend)
-    manifest, counts = _compared(path, known, listed.rows, config.run.block_rows or backend.block_rows)
+    manifest, counts = _compared(
+        path, replace(known, numbered=listed.numbered), listed.rows, config.run.block_rows or backend.block_rows
+    )
     # Only now: a configuration that does not fit the run must not take the place of the one that made it.
     files.write(path / run_folder.CONFIG, config.dump().encode())
     others = skipped.save(path, listed.skipped)
@@ -68,17 +73,18 @@ def scan(path: Path, config: Config, kind: str, backend: Backend, threads: int) 
 
 
 def _measure(path: Path, config: Config, kind: str, backend: Backend) -> Measure:
-    """Written into the run folder; taken from there if it was made of the same, as it may take a network to know."""
+    """Written into the run folder; that of a network is taken from there if it was made of the same."""
     made_of: list[Any]
     if kind == VECTORS:
         width = vectors.mapped(Path(config.source.path), path).shape[1]
         found, made_of = Measure(VECTORS, "cosine", "float16", width, GIVEN_NEAR), [VECTORS, width]
-        _check_symmetries(config, found.symmetries, "given vectors")
+        _check_symmetries(config, False, "given vectors")
     else:
         descriptor = descriptors.of_images(config.embed)
         _check_symmetries(config, descriptor.turned is not None, config.embed.model or config.embed.descriptor)
         made_of = [config.embed.descriptor, config.embed.model, descriptor.made_of(config.embed)]
-        found = Measure.kept(path, made_of) or descriptor.measure(config.embed, backend)
+        known = Measure.kept(path, made_of) if config.embed.model else None
+        found = known or descriptor.measure(config.embed, backend)
     found.save(path, made_of)
     return found
 
@@ -142,7 +148,7 @@ def _committed(path: Path, known: Manifest, added: pa.Table, dead: np.ndarray, b
     new = range(start, len(batches))
     blocks = [tuple(new[at : at + per_block]) for at in range(0, len(new), per_block)]
     gone = np.sort(np.concatenate([known.dead, dead]))
-    manifest = Manifest(path, size, tuple(batches), known.blocks + tuple(blocks), tuple(removed), gone)
+    manifest = Manifest(path, size, tuple(batches), known.blocks + tuple(blocks), tuple(removed), gone, known.numbered)
     manifest.save()
     for place in (path / "manifest").glob("*.parquet"):  # left by a scan that was cut off before it committed
         if int(place.stem) >= len(batches):

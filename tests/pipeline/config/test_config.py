@@ -203,3 +203,10 @@ def test_another_method_takes_the_place_of_the_files(tmp_path: Path):
     assert again.cluster == Kmeans(n_clusters=4)
     with pytest.raises(ConfigError, match="hdbscan has no such key"):
         load(tmp_path, text, "cluster.method=hdbscan", "cluster.similarity=0.9")
+
+
+def test_another_method_does_not_hide_a_wrong_key(tmp_path: Path):
+    (tmp_path / "config.yaml").write_text("source: {path: x}\ncluster: {method: hdbscan, min_cluster_sise: 9}\n")
+    for method in ("dbscan", '"dbscan"', " dbscan"):
+        with pytest.raises(ConfigError, match="min_cluster_sise"):
+            Config.load(tmp_path / "config.yaml", settings=[f"cluster.method={method}"])

@@ -7,6 +7,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import assume, given, settings
 
+from pixsieve import ConfigError
 from pixsieve.sources.patterns import matcher, suffix
 
 PIECES = st.sampled_from(["**/", "**", "*", "?", "a", "b", ".", "/", "-", "\n", "\udcff", "ab.png"])
@@ -70,3 +71,10 @@ def test_suffixes():
     for path in ("a", "d.x/a", "a.", "d/.hidden", "."):
         assert suffix(path) == ""
     assert suffix("d.x/a.tar.GZ") == ".gz" and suffix("a.\udcff") == ".\udcff"
+
+
+def test_braces_that_stand_for_too_many_patterns_are_an_error():
+    with pytest.raises(ConfigError, match="braces"):
+        matcher("{1..5000}.jpg")
+    with pytest.raises(ConfigError, match="braces"):
+        matcher("{a,b}" * 11)
