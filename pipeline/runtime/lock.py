@@ -11,7 +11,7 @@ from typing import Any
 import psutil
 
 from pixsieve import files
-from pixsieve.errors import FolderBusyError
+from pixsieve.errors import FolderBusyError, FolderDamagedError
 
 
 @contextmanager
@@ -50,7 +50,7 @@ def _owner(path: Path) -> dict[str, Any] | None:
     try:
         owner = files.read_json(path)
         return owner if {"host", "pid", "started"} <= owner.keys() else None
-    except (FileNotFoundError, ValueError, AttributeError):
+    except (FileNotFoundError, FolderDamagedError, AttributeError):
         return None
 
 
