@@ -8,6 +8,7 @@ from pixsieve import backend
 from pixsieve.config.sections import Config
 from pixsieve.errors import FolderDamagedError
 from pixsieve.folder.embeddings import Store
+from pixsieve.folder.links import Links
 from pixsieve.folder.manifest import Manifest
 from pixsieve.folder.measure import Measure
 from pixsieve.folder.metadata import Metadata
@@ -27,6 +28,7 @@ class Run:
     manifest: Manifest
     measure: Measure
     metadata: Metadata
+    links: Links
 
     @classmethod
     def open(cls, path: str | Path, device: Literal["cpu", "gpu"] = "cpu", threads: int = 1) -> Self:
@@ -39,7 +41,7 @@ class Run:
         if manifest is None or measure is None:
             raise FolderDamagedError(f"{path} has no manifest yet: the source has not been scanned")
         metadata = Metadata.load(root, config.source)
-        return cls(root, config, backend.of(device), threads, manifest, measure, metadata)
+        return cls(root, config, backend.of(device), threads, manifest, measure, metadata, Links.load(root))
 
     @property
     def store(self) -> Store:

@@ -13,6 +13,7 @@ from wcmatch import glob
 
 from pixsieve.config.sections import Source
 from pixsieve.errors import SourceError
+from pixsieve.folder.links import FILES
 from pixsieve.folder.manifest import LISTING
 
 # As in a shell, with ** for any number of folders, braces, sets and exclusion: wcmatch's documentation has it all.
@@ -20,20 +21,27 @@ PATTERNS = glob.GLOBSTAR | glob.BRACE | glob.EXTGLOB | glob.NEGATE | glob.NEGATE
 
 
 class Row(NamedTuple):
-    """One file, as LISTING has it."""
+    """One file, as LISTING and FILES have it."""
 
     key: str
     uri: str
     bytes: int
     stamp: str
     label: str | None
+    file: tuple[int, int] | None  # device and number, None where it is not known
+    symbolic: bool
 
 
 def listing(source: Source, run: Path) -> pa.Table:
-    """The files that match the pattern (LISTING), by key. What lies under `run` (the run folder) is no row."""
-    rows = sorted(rows_of(Path(source.path), matcher(source.pattern), run))
-    columns = zip(*rows, strict=True) if rows else [()] * len(LISTING)
-    return pa.table([pa.array(column, field.type) for column, field in zip(columns, LISTING, strict=True)], LISTING)
+    """The files that match the pattern (LISTING and FILES), by key. What lies under `run` (the run folder) is no
+    row."""
+    rows = sorted(rows_of(Path(source.path), matcher(source.pattern), run), key=lambda row: row.key)
+    schema, first = pa.schema([*LISTING, *FILES]), dict[tuple[int, int], int]()
+    listed = [
+        (*row[:5], first.setdefault(row.file, at) if row.file else None, row.symbolic) for at, row in enumerate(rows)
+    ]
+    columns = zip(*listed, strict=True) if rows else [()] * len(schema)
+    return pa.table([pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)], schema)
 
 
 def read(source: Source, uri: str) -> bytes:
@@ -51,10 +59,10 @@ def to_key(path: bytes) -> str:
 def rows_of(root: Path, wanted: Callable[[str], bool], leave_out: Path) -> Iterator[Row]:
     skip = os.fsencode(leave_out.resolve())
     # Each folder travels with the folders above it, so that a link back to one of them ends there.
-    todo: list[tuple[bytes, frozenset[tuple[int, int]]]] = [(b"", frozenset())]
+    todo: list[tuple[bytes, frozenset[tuple[int, int]], bool]] = [(b"", frozenset(), False)]
     base = os.fsencode(root)
     while todo:
-        folder, above = todo.pop()
+        folder, above, linked = todo.pop()
         place = os.path.join(base, folder)  # noqa: PTH118
         try:
             info_here = os.stat(place)  # noqa: PTH116
@@ -68,6 +76,7 @@ def rows_of(root: Path, wanted: Callable[[str], bool], leave_out: Path) -> Itera
             if entry.name.startswith(b"."):
                 continue
             path = os.path.join(folder, entry.name)  # noqa: PTH118
+            symbolic = linked or entry.is_symlink()
             info: os.stat_result | None
             try:
                 info = entry.stat()
@@ -75,13 +84,14 @@ def rows_of(root: Path, wanted: Callable[[str], bool], leave_out: Path) -> Itera
                 info = None
             if info is not None and stat.S_ISDIR(info.st_mode):
                 if (info.st_dev, info.st_ino) not in here and os.path.realpath(entry.path) != skip:
-                    todo.append((path, here))
+                    todo.append((path, here, symbolic))
             elif (info is None or stat.S_ISREG(info.st_mode)) and wanted(os.fsdecode(path)):
                 size, stamp = (info.st_size, str(info.st_mtime_ns)) if info else (0, "dangling")
                 # A file whose permissions are mended is a changed file.
                 stamp += "" if os.access(entry.path, os.R_OK) else " unreadable"
                 label = to_key(os.path.basename(folder)) or None  # noqa: PTH119
-                yield Row(to_key(path), quote(path), size, stamp, label)
+                file = (info.st_dev, info.st_ino) if info and info.st_ino else None
+                yield Row(to_key(path), quote(path), size, stamp, label, file, symbolic)
 
 
 def matcher(patterns: str | Sequence[str]) -> Callable[[str], bool]:

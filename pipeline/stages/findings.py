@@ -91,19 +91,24 @@ def _marked(table: pa.Table) -> pa.Table:
 
 
 def _of_duplicates(table: pa.Table, verified: bool) -> Iterator[pa.Table]:
-    """Every row that stands back for another; and every row whose group reaches into another split."""
+    """Every row that stands back for another, or is another name of a file; and every row whose group reaches into
+    another split."""
     kind, group, rows = table["kind"].to_pylist(), table["group"].to_numpy(), table["row"].to_numpy()
     similarity = np.clip(table["similarity"].to_numpy(), 0, 1)
     level = np.where(np.array([one == "near" and not verified for one in kind], bool), POTENTIAL, STRONG)
-    kept = rows[np.searchsorted(group, group)]  # the first of its group
-    at = np.flatnonzero(~table["keep"].to_numpy(zero_copy_only=False))
-    words = {"exact": "equal bytes", "pixels": "equal pixels"}
+    related = table["related"].fill_null(-1).to_numpy()
+    at = np.flatnonzero(related >= 0)
+    words = {"exact": "equal bytes", "pixels": "equal pixels", "linked": "another name of the same file"}
     turned = table["turned"].to_pylist()
     reason = [words.get(kind[row], f"similarity {similarity[row]:.3f}") for row in at]
-    reason = [f"{said}, {turned[row]}" if turned[row] else said for said, row in zip(reason, at, strict=True)]
+    reason = [
+        f"{said}, {turned[row]}" if turned[row] and kind[row] != "linked" else said
+        for said, row in zip(reason, at, strict=True)
+    ]
     keys = table["key"]
     kinds = [kind[row] for row in at]
-    yield finding_table.table(rows[at], keys.take(pa.array(at)), kinds, similarity[at], level[at], reason, kept[at])
+    score = np.where(np.array(kinds) == "linked", 1.0, similarity[at])
+    yield finding_table.table(rows[at], keys.take(pa.array(at)), kinds, score, level[at], reason, related[at])
 
     splits = table["split"].to_pylist()
     other = _in_another_split(group, splits)
@@ -137,4 +142,4 @@ def _scores(rows: np.ndarray, tables: dict[str, pa.Table]) -> dict[str, np.ndarr
     return found
 
 
-FINDINGS = Stage("findings", units, work, version=2)
+FINDINGS = Stage("findings", units, work, version=3)

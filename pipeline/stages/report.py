@@ -40,4 +40,4 @@ def work(run: Run, unit: Unit) -> Counts:
     return {"rows": found["rows"]["live"]}
 
 
-REPORT = Stage("report", units, work, version=4)
+REPORT = Stage("report", units, work, version=5)

@@ -17,7 +17,8 @@ from pixsieve import descriptors, files
 from pixsieve.backend import Backend
 from pixsieve.config.sections import Config
 from pixsieve.errors import ConfigError, SourceError
-from pixsieve.folder import run_folder
+from pixsieve.folder import links, run_folder
+from pixsieve.folder.links import Links
 from pixsieve.folder.manifest import Manifest
 from pixsieve.folder.measure import VECTORS, Measure
 from pixsieve.folder.metadata import Metadata
@@ -53,10 +54,11 @@ def scan(path: Path, config: Config, kind: str, backend: Backend, threads: int) 
             " If all are gone on purpose, start a new run folder"
         )
     measure = _measure(path, config, kind, backend)
+    found = links.scanned(path, found)
     manifest, counts = _compared(path, known, found, config.run.block_rows or backend.block_rows)
     # Only now: a configuration that does not fit the run must not take the place of the one that made it.
     files.write(path / run_folder.CONFIG, config.dump().encode())
-    run = Run(path, config, backend, threads, manifest, measure, Metadata.load(path, config.source))
+    run = Run(path, config, backend, threads, manifest, measure, Metadata.load(path, config.source), Links.load(path))
     summary = StageSummary("scan", 1, int(bool(counts["new"] or counts["removed"])), counts=Counter(counts))
     summary.seconds, summary.done = time.perf_counter() - started, counts["rows"]
     return Scanned(run, summary)

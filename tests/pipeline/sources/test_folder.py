@@ -54,3 +54,22 @@ def test_plain_patterns_match_what_they_say(pieces: list[str], name: list[str]):
     if any(part.startswith(".") for part in [*parts, *path.split("/")]):  # which is no row, whatever the pattern
         return
     assert folder.matcher(pattern)(path) == bool(wanted.fullmatch(path))
+
+
+def test_names_of_one_file_are_told(tmp_path: Path):
+    save(tmp_path / "images/b/m.png", PIXELS)
+    save(tmp_path / "images/b/n.png", PIXELS)
+    (tmp_path / "images/a.png").symlink_to("b/m.png")
+    (tmp_path / "images/c").symlink_to("b")
+    (tmp_path / "images/d.png").hardlink_to(tmp_path / "images/b/m.png")
+    (tmp_path / "images/e.png").symlink_to("nowhere")
+    listed = folder.listing(Config.load(tmp_path / "images").source, tmp_path / "run").to_pylist()
+    assert {row["key"]: (row["file"], row["symbolic"]) for row in listed} == {
+        "a.png": (0, True),
+        "b/m.png": (0, False),
+        "b/n.png": (2, False),
+        "c/m.png": (0, True),
+        "c/n.png": (2, True),
+        "d.png": (0, False),
+        "e.png": (None, True),
+    }
