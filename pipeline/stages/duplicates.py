@@ -15,10 +15,11 @@ from pixsieve.folder.cluster_table import ASSIGNMENTS
 from pixsieve.folder.neighbours import Nodes, distinct_neighbours
 from pixsieve.folder.pair_files import CLASSES, NEAR, NEIGHBOURS, VERIFIED
 from pixsieve.folder.run_folder import Run
+from pixsieve.images.formats import raw
 from pixsieve.images.symmetries import SYMMETRIES
 from pixsieve.rules import keep as policy
 from pixsieve.rules.adaptive import near_pairs
-from pixsieve.rules.groups import NearPairs, better, grouped, items, leaks, once, together
+from pixsieve.rules.groups import NearPairs, apart, better, grouped, items, leaks, once, together
 from pixsieve.rules.links import stand_in
 from pixsieve.runtime.stage import Counts, Stage, Unit
 
@@ -60,12 +61,15 @@ def work(run: Run, unit: Unit) -> Counts:
     own = stand_in(names.file, file, names.symbolic, rank)
 
     node = pair_files.node_of_rows(run)
-    item = items(node[rows], pixel)
+    # A RAW file is compared with those of its kind: of all others a decoder sees something else.
+    sort = np.unique([raw(key) for key in known["key"].to_pylist()] or [""], return_inverse=True)[1][own]
+    item = apart(items(node[rows], pixel), sort)
     item_rank = np.full(item.max(initial=-1) + 1, len(rows), np.int64)
     np.minimum.at(item_rank, item[own], rank[own])
     head = np.argsort(rank)[item_rank]  # the best row of each item
-    item_of_node = np.full(len(node), -1, np.int64)
-    item_of_node[node[rows][node[rows] >= 0]] = item[node[rows] >= 0]
+    item_of_node = np.full((sort.max(initial=0) + 1, len(node)), -1, np.int64)
+    compared = np.flatnonzero(node[rows] >= 0)
+    item_of_node[sort[compared], node[rows[compared]]] = item[compared]
     pairs = _pairs(run, item_of_node, unit.depends["near"])
     if settings.adaptive is not None:
         nodes = Nodes(node, run.manifest.live(), key_rank)
@@ -122,17 +126,19 @@ def _codes(values: pa.ChunkedArray) -> np.ndarray:
 
 
 def _pairs(run: Run, item_of_node: np.ndarray, least: float) -> NearPairs:
-    """The near pairs of items of the whole run."""
+    """The near pairs of items of the whole run. item_of_node: of each sort of rows, -1 for none."""
     parts = []
     for _, path in pair_files.each(run, _pairs_of(run)):
         table = files.read_table(path)
-        i, j = (item_of_node[table[name].to_numpy()] for name in ("i", "j"))
+        nodes = [table[name].to_numpy() for name in ("i", "j")]
         similarity = table["similarity"].to_numpy()
         turned = "symmetry" in table.column_names
-        symmetry = table["symmetry"].to_numpy() if turned else np.zeros(len(i), np.int8)
+        symmetry = table["symmetry"].to_numpy() if turned else np.zeros(len(similarity), np.int8)
         # A file may hold more: pairs of rows that are gone, and less similar ones than are asked for now.
-        use = (i >= 0) & (j >= 0) & (similarity >= least)
-        parts.append(NearPairs(i, j, similarity, symmetry).only(use))
+        for item in item_of_node:
+            i, j = (item[side] for side in nodes)
+            use = (i >= 0) & (j >= 0) & (similarity >= least)
+            parts.append(NearPairs(i, j, similarity, symmetry).only(use))
     return once(together(parts))
 
 
@@ -163,4 +169,4 @@ def _better(
     return table.append_column("related", pa.array(rows[other[has]]))
 
 
-DUPLICATES = Stage("duplicates", units, work, version=4)
+DUPLICATES = Stage("duplicates", units, work, version=5)

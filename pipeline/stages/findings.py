@@ -17,6 +17,7 @@ from pixsieve.folder.run_folder import Run
 from pixsieve.images import formats
 from pixsieve.images.statistics import STATISTICS
 from pixsieve.images.status import READABLE
+from pixsieve.rules.companions import companions
 from pixsieve.rules.faults import Fault, faults
 from pixsieve.runtime.stage import Counts, Stage, Unit
 
@@ -45,6 +46,7 @@ def work(run: Run, unit: Unit) -> Counts:
         *_of_images(rows, keys, found),
         *(_marked(tables[name]) for name in ("outliers", "mislabels")),
         *_of_duplicates(tables["duplicates"], unit.depends["verified"]),
+        _companions(rows, keys, image_table.readable(images["status"])),
     ]
     table = pa.concat_tables(listed)
     files.write_table(run.path / unit.writes["findings"], table)
@@ -119,6 +121,15 @@ def _of_duplicates(table: pa.Table, verified: bool) -> Iterator[pa.Table]:
     yield finding_table.table(rows[at], keys.take(pa.array(at)), "leakage", score, of_pair, reason, rows[other[at]])
 
 
+def _companions(rows: np.ndarray, keys: pa.ChunkedArray, readable: np.ndarray) -> pa.Table:
+    names = keys.to_pylist()
+    other = companions(names, readable)
+    at = np.flatnonzero(other >= 0)
+    reason = [f"of {names[place]}" for place in other[at]]
+    score, level = np.full(len(at), np.nan), np.full(len(at), STRONG)
+    return finding_table.table(rows[at], keys.take(pa.array(at)), "companion", score, level, reason, rows[other[at]])
+
+
 def _in_another_split(group: np.ndarray, splits: list[str | None]) -> np.ndarray:
     """(n,) the place of the first row of the same group in another split, -1 for none."""
     first: dict[int, dict[str, int]] = {}
@@ -142,4 +153,4 @@ def _scores(rows: np.ndarray, tables: dict[str, pa.Table]) -> dict[str, np.ndarr
     return found
 
 
-FINDINGS = Stage("findings", units, work, version=3)
+FINDINGS = Stage("findings", units, work, version=4)
