@@ -28,7 +28,8 @@ from pixsieve import Config, ConfigError
 from pixsieve.images.status import STATUSES
 
 OURS = {"pixsieve": (), "symmetries": ("duplicates.symmetries=true",)}
-NO_FAULTS = {"exact", "pixels", "near", "leakage", "label", "unreadable", "misnamed", *STATUSES}  # kinds of findings
+# Kinds of findings.
+NO_FAULTS = {"exact", "pixels", "near", "linked", "companion", "leakage", "label", "unreadable", "misnamed", *STATUSES}
 ROOT = Path(__file__).parents[1]
 
 

@@ -8,6 +8,7 @@ from pixsieve import backend
 from pixsieve.config.sections import Config
 from pixsieve.errors import FolderDamagedError
 from pixsieve.folder.embeddings import Store
+from pixsieve.folder.links import Links
 from pixsieve.folder.manifest import Manifest
 from pixsieve.folder.measure import Measure
 from pixsieve.folder.metadata import Metadata
@@ -29,6 +30,7 @@ class Run:
     measure: Measure
     metadata: Metadata
     skipped: dict[str, str]  # the digest of skipped.parquet, as units name it
+    links: Links
 
     @classmethod
     def open(cls, path: str | Path, device: Literal["cpu", "gpu"] = "cpu", threads: int = 1) -> Self:
@@ -45,7 +47,8 @@ class Run:
             )
         config = Config.load(root / CONFIG)
         metadata = Metadata.load(root, config.source)
-        return cls(root, config, backend.of(device), threads, manifest, measure, metadata, digests(root))
+        known = digests(root), Links.load(root)
+        return cls(root, config, backend.of(device), threads, manifest, measure, metadata, *known)
 
     @property
     def store(self) -> Store:

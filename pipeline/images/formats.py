@@ -39,6 +39,11 @@ READ = (
 )
 CONTAINERS = (b"\0\0\1\0", b"\0\0\2\0", b"icns")  # ICO, CUR, ICNS: pictures in other formats
 FLOATING = (b"#?RADIANCE", b"#?RGBE", b"PF\n")  # Radiance and PFM, of three floats a pixel
+# Extensions of the files that cameras write what the sensor saw into.
+RAW = (
+    *("3fr", "arw", "cr2", "cr3", "crw", "dcr", "dng", "erf", "iiq", "kdc", "mrw"),
+    *("nef", "nrw", "orf", "pef", "raf", "rw2", "sr2", "srf", "srw", "x3f"),
+)
 # What Image.open raises for damaged headers. It takes some of these for "not my format" in most readers, not in all.
 DAMAGED = (
     OSError,  # UnidentifiedImageError is one
@@ -123,6 +128,12 @@ def by_name(key: str) -> str | None:
     """None for an extension that says nothing."""
     name = _extensions().get(PurePosixPath(key).suffix.lower())
     return ALIKE.get(name or "", name)
+
+
+def raw(key: str) -> str:
+    """The kind of RAW file that it is by its name, its extension in small letters; "" for none."""
+    extension = PurePosixPath(key).suffix[1:].lower()
+    return extension if extension in RAW else ""
 
 
 @lru_cache(1)

@@ -40,8 +40,8 @@ def summary(
         "duplicates": {
             "similarity": depends["near"],
             "groups": kinds.get("kept", 0),
-            "redundant": len(duplicates) - kinds.get("kept", 0),
-            **{kind: kinds.get(kind, 0) for kind in ("exact", "pixels", "near")},
+            "redundant": len(duplicates) - (pc.sum(duplicates["keep"]).as_py() or 0),
+            **{kind: kinds.get(kind, 0) for kind in ("exact", "pixels", "near", "linked")},
             "units_with_pairs_dropped": depends["truncated"],
         },
         "leakage": _leakage(duplicates),

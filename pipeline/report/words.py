@@ -31,7 +31,8 @@ def found(report: dict[str, Any]) -> list[str]:
     lines = [
         f"Rows        {rows['ever']:,} in = {rows['live']:,} out + {rows['removed']:,} removed; {statuses or 'none'}",
         f"Duplicates  {duplicates['groups']:,} groups, {duplicates['redundant']:,} redundant:"
-        f" {duplicates['exact']:,} equal files, {duplicates['pixels']:,} equal pixels, {duplicates['near']:,} similar",
+        f" {duplicates['exact']:,} equal files, {duplicates['pixels']:,} equal pixels, {duplicates['near']:,} similar;"
+        f" {duplicates['linked']:,} linked",
         f"Outliers    {outliers['outlier']:,}, and {outliers['potential']:,} potential",
         f"Faults      {_kinds(report['faults'])}",
         f"Clusters    {report['clusters']['count']:,} with {report['clusters']['rows']:,} rows;"

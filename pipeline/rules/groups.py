@@ -46,6 +46,11 @@ def items(node: np.ndarray, pixel: np.ndarray) -> np.ndarray:
     return kernels.components(n, i, j)
 
 
+def apart(item: np.ndarray, sort: np.ndarray) -> np.ndarray:
+    """(n,) item of each row where only rows of one sort (n,) may be together."""
+    return np.unique(np.stack([item, sort]), axis=1, return_inverse=True)[1].reshape(len(item))
+
+
 def together(parts: Iterable[NearPairs]) -> NearPairs:
     none = np.empty(0, np.int64)
     empty = NearPairs(none, none, np.empty(0), np.empty(0, np.int8))

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from pixsieve.config.sections import Source
 from pixsieve.errors import SourceError
+from pixsieve.folder.links import FILES
 from pixsieve.folder.manifest import LISTING
 from pixsieve.folder.skipped import EXCLUDED, Gathered, Listing
 from pixsieve.images import signs
@@ -19,23 +20,29 @@ from pixsieve.sources import pictures
 
 
 class Row(NamedTuple):
-    """One file, as LISTING has it."""
+    """One file, as LISTING and FILES have it."""
 
     key: str
     uri: str
     bytes: int
     stamp: str
     label: str | None
+    file: tuple[int, int] | None  # device and number, None where it is not known
+    symbolic: bool
 
 
 def listing(source: Source, run: Path) -> Listing:
-    """The files, by key: those that are rows by the rule of pictures.py, and the others. What lies under `run` (the run
-    folder) is neither."""
+    """The files, by key: those that are rows by the rule of pictures.py (LISTING and FILES), and the others. What lies
+    under `run` (the run folder) is neither."""
     skipped = Gathered()
-    rows = sorted(rows_of(Path(source.path), pictures.rule(source), run, skipped.add))
-    columns = zip(*rows, strict=True) if rows else [()] * len(LISTING)
-    arrays = [pa.array(column, field.type) for column, field in zip(columns, LISTING, strict=True)]
-    return Listing(pa.table(arrays, LISTING), skipped.table())
+    rows = sorted(rows_of(Path(source.path), pictures.rule(source), run, skipped.add), key=lambda row: row.key)
+    schema, first = pa.schema([*LISTING, *FILES]), dict[tuple[int, int], int]()
+    listed = [
+        (*row[:5], first.setdefault(row.file, at) if row.file else None, row.symbolic) for at, row in enumerate(rows)
+    ]
+    columns = zip(*listed, strict=True) if rows else [()] * len(schema)
+    arrays = [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)]
+    return Listing(pa.table(arrays, schema), skipped.table())
 
 
 def read(source: Source, uri: str) -> bytes:
@@ -56,10 +63,10 @@ def rows_of(
     """skipped: is told the key, the bytes and the reason of what is no row."""
     skip = os.fsencode(leave_out.resolve())
     # Each folder travels with the folders above it, so that a link back to one of them ends there.
-    todo: list[tuple[bytes, frozenset[tuple[int, int]]]] = [(b"", frozenset())]
+    todo: list[tuple[bytes, frozenset[tuple[int, int]], bool]] = [(b"", frozenset(), False)]
     base = os.fsencode(root)
     while todo:
-        folder, above = todo.pop()
+        folder, above, linked = todo.pop()
         place = os.path.join(base, folder)  # noqa: PTH118
         try:
             info_here = os.stat(place)  # noqa: PTH116
@@ -73,6 +80,7 @@ def rows_of(
             if entry.name.startswith(b"."):
                 continue
             path = os.path.join(folder, entry.name)  # noqa: PTH118
+            symbolic = linked or entry.is_symlink()
             info: os.stat_result | None
             try:
                 info = entry.stat()
@@ -84,7 +92,7 @@ def rows_of(
                 if rule.leaves_out(os.fsdecode(path)):
                     skipped(f"{to_key(path)}/", None, EXCLUDED)
                 else:
-                    todo.append((path, here))
+                    todo.append((path, here, symbolic))
             elif info is None or stat.S_ISREG(info.st_mode):
                 size, stamp = (info.st_size, str(info.st_mtime_ns)) if info else (0, "dangling")
                 why = rule.why_skipped(os.fsdecode(path), partial(_head, entry.path))
@@ -94,7 +102,8 @@ def rows_of(
                 # A file whose permissions are mended is a changed file.
                 stamp += "" if os.access(entry.path, os.R_OK) else " unreadable"
                 label = to_key(os.path.basename(folder)) or None  # noqa: PTH119
-                yield Row(to_key(path), quote(path), size, stamp, label)
+                file = (info.st_dev, info.st_ino) if info and info.st_ino else None
+                yield Row(to_key(path), quote(path), size, stamp, label, file, symbolic)
 
 
 def _head(path: bytes) -> bytes:

@@ -25,6 +25,8 @@ log = logging.getLogger("pixsieve")
 def without_own(source: Source, listed: Listing) -> Listing:
     """Without the metadata's own file, which is no row, and not junk either."""
     own = _own_key(source)
+    if not own:
+        return listed
     rows, skipped = (table.filter(pc.not_equal(table["key"], own)) for table in (listed.rows, listed.skipped))
     return listed._replace(rows=rows, skipped=skipped)
 

@@ -1,6 +1,7 @@
 """Which kind a source is. Each kind is a module that lists its rows and reads them:
 
-    listing(source, run) -> Listing  all rows, in the order in which new ones get their numbers; and what is skipped
+    listing(source, run) -> Listing  all rows (of files also FILES), in the order in which new ones get their numbers;
+                                     and what is skipped
     read(source, ...)                bytes of an image, or vectors
 
 To add one: the module, and its line in KINDS.

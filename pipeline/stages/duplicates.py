@@ -1,6 +1,7 @@
 """duplicates: groups of equal and of similar images, each member checked against the one that is kept.
 
-Rows with equal pixels or equal vectors are one item; pipeline/rules/groups.py makes the groups. better.parquet has the
+Rows with equal pixels or equal vectors are one item; pipeline/rules/groups.py makes the groups. Of the names of one
+file one stands for all (pipeline/rules/links.py). better.parquet has the
 best similarity of each row to a better-ranked one, whether that is kept or not.
 """
 
@@ -14,10 +15,12 @@ from pixsieve.folder.cluster_table import ASSIGNMENTS
 from pixsieve.folder.neighbours import Nodes, distinct_neighbours
 from pixsieve.folder.pair_files import CLASSES, NEAR, NEIGHBOURS, VERIFIED
 from pixsieve.folder.run_folder import Run
+from pixsieve.images.formats import raw
 from pixsieve.images.symmetries import SYMMETRIES
 from pixsieve.rules import keep as policy
 from pixsieve.rules.adaptive import near_pairs
-from pixsieve.rules.groups import NearPairs, better, grouped, items, leaks, once, together
+from pixsieve.rules.groups import NearPairs, apart, better, grouped, items, leaks, once, together
+from pixsieve.rules.links import stand_in
 from pixsieve.runtime.stage import Counts, Stage, Unit
 
 FROM_IMAGES = ("file_digest", "pixel_digest", "width", "height")
@@ -27,6 +30,7 @@ def units(run: Run) -> list[Unit]:
     settings = run.config.duplicates
     reads = (
         *run.manifest.files(image_table.FOLDER),
+        *run.links.files,
         *run.metadata.of_splits,
         *metadata.of_columns(keep_rules.columns(settings.keep)),
         *pair_files.paths(run, CLASSES, _pairs_of(run)),
@@ -51,15 +55,21 @@ def work(run: Run, unit: Unit) -> Counts:
     file, pixel = (_codes(known[name]) for name in ("file_digest", "pixel_digest"))
     key_rank, settings = run.manifest.key_rank(), run.config.duplicates
     named = {name: metadata.column(run.manifest, rows, name) for name in keep_rules.columns(settings.keep)}
-    rank = policy.rank(settings.keep, settings.prefer or (), known, splits, named, key_rank[rows])
+    names = run.links.names(run.manifest, rows)
+    by_key_files_first = key_rank[rows] + names.symbolic * len(key_rank)
+    rank = policy.rank(settings.keep, settings.prefer or (), known, splits, named, by_key_files_first)
+    own = stand_in(names.file, file, names.symbolic, rank)
 
     node = pair_files.node_of_rows(run)
-    item = items(node[rows], pixel)
+    # A RAW file is compared with those of its kind: of all others a decoder sees something else.
+    sort = np.unique([raw(key) for key in known["key"].to_pylist()] or [""], return_inverse=True)[1][own]
+    item = apart(items(node[rows], pixel), sort)
     item_rank = np.full(item.max(initial=-1) + 1, len(rows), np.int64)
-    np.minimum.at(item_rank, item, rank)
+    np.minimum.at(item_rank, item[own], rank[own])
     head = np.argsort(rank)[item_rank]  # the best row of each item
-    item_of_node = np.full(len(node), -1, np.int64)
-    item_of_node[node[rows][node[rows] >= 0]] = item[node[rows] >= 0]
+    item_of_node = np.full((sort.max(initial=0) + 1, len(node)), -1, np.int64)
+    compared = np.flatnonzero(node[rows] >= 0)
+    item_of_node[sort[compared], node[rows[compared]]] = item[compared]
     pairs = _pairs(run, item_of_node, unit.depends["near"])
     if settings.adaptive is not None:
         nodes = Nodes(node, run.manifest.live(), key_rank)
@@ -68,14 +78,15 @@ def work(run: Run, unit: Unit) -> Counts:
 
     group = groups.own[item]
     kept = head[group]
-    keep = kept == np.arange(len(rows))
+    keep = kept == own  # all names of the file that is kept
     kind = np.where(file == file[kept], "exact", np.where(pixel == pixel[kept], "pixels", "near"))
-    kind[keep] = "kept"
+    kind[keep], kind[own != np.arange(len(rows))] = "kept", "linked"
+    related = np.where(kind == "kept", -1, np.where(kind == "linked", rows[own], rows[kept]))
     shown = np.flatnonzero(np.bincount(group, minlength=len(head))[group] > 1)
     by_key = shown[np.argsort(key_rank[rows[shown]])]
     number = np.full(len(rows), -1, np.int64)
     number[by_key] = kernels.first_seen(group[by_key])
-    shown = shown[np.lexsort((rank[shown], number[shown]))]
+    shown = shown[np.lexsort((rank[shown], kind[shown] != "kept", number[shown]))]
     split = splits.take(pa.array(shown))
     leakage = leaks(number[shown], _codes(split))
     table = pa.table(
@@ -86,15 +97,16 @@ def work(run: Run, unit: Unit) -> Counts:
             "kind": pa.array(kind[shown].tolist(), pa.string()),
             "keep": keep[shown],
             "similarity": groups.similarity[item[shown]],
+            "related": pa.array(related[shown], mask=related[shown] < 0),
             "turned": pa.array([SYMMETRIES[s] for s in groups.symmetry[item[shown]]], pa.string()),
             "split": split,
             "leakage": leakage,
         }
     )
     files.write_table(run.path / unit.writes["groups"], table)
-    files.write_table(run.path / unit.writes["better"], _better(pairs, known, item, head, item_rank))
-    kinds = {name: int((kind[shown] == name).sum()) for name in ("exact", "pixels", "near")}
-    leaking = int((leakage & keep[shown]).sum())
+    files.write_table(run.path / unit.writes["better"], _better(pairs, known, item, own, head, item_rank))
+    kinds = {name: int((kind[shown] == name).sum()) for name in ("exact", "pixels", "near", "linked")}
+    leaking = int((leakage & (kind[shown] == "kept")).sum())
     return {"rows": len(rows), "groups": int(number.max(initial=-1)) + 1, "leakage": leaking, **kinds}
 
 
@@ -114,17 +126,19 @@ def _codes(values: pa.ChunkedArray) -> np.ndarray:
 
 
 def _pairs(run: Run, item_of_node: np.ndarray, least: float) -> NearPairs:
-    """The near pairs of items of the whole run."""
+    """The near pairs of items of the whole run. item_of_node: of each sort of rows, -1 for none."""
     parts = []
     for _, path in pair_files.each(run, _pairs_of(run)):
         table = files.read_table(path)
-        i, j = (item_of_node[table[name].to_numpy()] for name in ("i", "j"))
+        nodes = [table[name].to_numpy() for name in ("i", "j")]
         similarity = table["similarity"].to_numpy()
         turned = "symmetry" in table.column_names
-        symmetry = table["symmetry"].to_numpy() if turned else np.zeros(len(i), np.int8)
+        symmetry = table["symmetry"].to_numpy() if turned else np.zeros(len(similarity), np.int8)
         # A file may hold more: pairs of rows that are gone, and less similar ones than are asked for now.
-        use = (i >= 0) & (j >= 0) & (similarity >= least)
-        parts.append(NearPairs(i, j, similarity, symmetry).only(use))
+        for item in item_of_node:
+            i, j = (item[side] for side in nodes)
+            use = (i >= 0) & (j >= 0) & (similarity >= least)
+            parts.append(NearPairs(i, j, similarity, symmetry).only(use))
     return once(together(parts))
 
 
@@ -142,10 +156,12 @@ def _close_for_their_clusters(
     return (i == j) | near_pairs(clusters, nearest, i, j, apart, sensitivity)
 
 
-def _better(pairs: NearPairs, known: pa.Table, item: np.ndarray, head: np.ndarray, item_rank: np.ndarray) -> pa.Table:
+def _better(
+    pairs: NearPairs, known: pa.Table, item: np.ndarray, own: np.ndarray, head: np.ndarray, item_rank: np.ndarray
+) -> pa.Table:
     """row, key, similarity and related of all rows that a better-ranked one, the related, is near to."""
     to, best = better(pairs, item_rank)
-    copy = head[item] != np.arange(len(item))  # of a better row in the same item
+    copy = head[item] != own  # of a better row in the same item
     other = np.where(copy, head[item], np.where(to[item] >= 0, head[to[item]], -1))
     has = np.flatnonzero(other >= 0)
     table, rows = known.select(["row", "key"]).take(pa.array(has)), known["row"].to_numpy()
@@ -153,4 +169,4 @@ def _better(pairs: NearPairs, known: pa.Table, item: np.ndarray, head: np.ndarra
     return table.append_column("related", pa.array(rows[other[has]]))
 
 
-DUPLICATES = Stage("duplicates", units, work, version=3)
+DUPLICATES = Stage("duplicates", units, work, version=5)

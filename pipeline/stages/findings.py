@@ -18,6 +18,7 @@ from pixsieve.images import formats
 from pixsieve.images.content import joined
 from pixsieve.images.statistics import STATISTICS
 from pixsieve.images.status import READABLE
+from pixsieve.rules.companions import companions
 from pixsieve.rules.faults import Fault, faults
 from pixsieve.runtime.stage import Counts, Stage, Unit
 
@@ -48,6 +49,7 @@ def work(run: Run, unit: Unit) -> Counts:
         *_of_duplicates(
             tables["duplicates"], _of_rows(tables["duplicates"], rows, images["seen"]), unit.depends["verified"]
         ),
+        _companions(rows, keys, image_table.readable(images["status"])),
     ]
     table = pa.concat_tables(listed)
     files.write_table(run.path / unit.writes["findings"], table)
@@ -99,27 +101,32 @@ def _of_rows(table: pa.Table, rows: np.ndarray, values: pa.ChunkedArray) -> list
 
 
 def _of_duplicates(table: pa.Table, seen: list[str], verified: bool) -> Iterator[pa.Table]:
-    """Every row that stands back for another; and every row whose group reaches into another split. seen: what was
-    looked at of each, where that is not all: such a row is near to another for what was seen of it only."""
+    """Every row that stands back for another, or is another name of a file; and every row whose group reaches into
+    another split. seen: what was looked at of each, where that is not all: such a row is near to another for what was
+    seen of it only."""
     kind, group, rows = table["kind"].to_pylist(), table["group"].to_numpy(), table["row"].to_numpy()
     similarity = np.clip(table["similarity"].to_numpy(), 0, 1)
     first = np.searchsorted(group, group)  # the kept one of its group
-    kept = rows[first]
     part = [
         one == "near" and bool(seen[at] or seen[best]) for at, (one, best) in enumerate(zip(kind, first, strict=True))
     ]
     unsure = np.array([one == "near" and not verified for one in kind], bool) | np.array(part, bool)
     level = np.where(unsure, POTENTIAL, STRONG)
-    at = np.flatnonzero(~table["keep"].to_numpy(zero_copy_only=False))
-    words = {"exact": "equal bytes", "pixels": "equal pixels"}
+    related = table["related"].fill_null(-1).to_numpy()
+    at = np.flatnonzero(related >= 0)
+    words = {"exact": "equal bytes", "pixels": "equal pixels", "linked": "another name of the same file"}
     turned = table["turned"].to_pylist()
     reason = [words.get(kind[row], f"similarity {similarity[row]:.3f}") for row in at]
-    reason = [f"{said}, {turned[row]}" if turned[row] else said for said, row in zip(reason, at, strict=True)]
+    reason = [
+        f"{said}, {turned[row]}" if turned[row] and kind[row] != "linked" else said
+        for said, row in zip(reason, at, strict=True)
+    ]
     views = [joined(seen[row], seen[first[row]] if seen[row] != seen[first[row]] else "") for row in at]
     reason = [f"{said}; seen: {view}" if part[row] else said for said, view, row in zip(reason, views, at, strict=True)]
     keys = table["key"]
     kinds = [kind[row] for row in at]
-    yield finding_table.table(rows[at], keys.take(pa.array(at)), kinds, similarity[at], level[at], reason, kept[at])
+    score = np.where(np.array(kinds) == "linked", 1.0, similarity[at])
+    yield finding_table.table(rows[at], keys.take(pa.array(at)), kinds, score, level[at], reason, related[at])
 
     splits = table["split"].to_pylist()
     other = _in_another_split(group, splits)
@@ -128,6 +135,15 @@ def _of_duplicates(table: pa.Table, seen: list[str], verified: bool) -> Iterator
     of_pair = np.minimum(level, level[other])[at]
     score = np.minimum(similarity, similarity[other])[at]
     yield finding_table.table(rows[at], keys.take(pa.array(at)), "leakage", score, of_pair, reason, rows[other[at]])
+
+
+def _companions(rows: np.ndarray, keys: pa.ChunkedArray, readable: np.ndarray) -> pa.Table:
+    names = keys.to_pylist()
+    other = companions(names, readable)
+    at = np.flatnonzero(other >= 0)
+    reason = [f"of {names[place]}" for place in other[at]]
+    score, level = np.full(len(at), np.nan), np.full(len(at), STRONG)
+    return finding_table.table(rows[at], keys.take(pa.array(at)), "companion", score, level, reason, rows[other[at]])
 
 
 def _in_another_split(group: np.ndarray, splits: list[str | None]) -> np.ndarray:
@@ -153,4 +169,4 @@ def _scores(rows: np.ndarray, tables: dict[str, pa.Table]) -> dict[str, np.ndarr
     return found
 
 
-FINDINGS = Stage("findings", units, work, version=3)
+FINDINGS = Stage("findings", units, work, version=5)

@@ -19,7 +19,8 @@ from pixsieve import descriptors, files
 from pixsieve.backend import Backend
 from pixsieve.config.sections import Config, Source
 from pixsieve.errors import ConfigError, SourceError
-from pixsieve.folder import run_folder, skipped
+from pixsieve.folder import links, run_folder, skipped
+from pixsieve.folder.links import Links
 from pixsieve.folder.manifest import Manifest
 from pixsieve.folder.measure import VECTORS, Measure
 from pixsieve.folder.metadata import Metadata
@@ -56,16 +57,17 @@ def scan(path: Path, config: Config, kind: str, backend: Backend, threads: int) 
     _check_some(config.source, kind, listed, int(known.live().sum()))
     metadata.scanned(path, config, listed.rows)
     measure = _measure(path, config, kind, backend)
+    rows = links.scanned(path, listed.rows)
     manifest, counts = _compared(
-        path, replace(known, numbered=listed.numbered), listed.rows, config.run.block_rows or backend.block_rows
+        path, replace(known, numbered=listed.numbered), rows, config.run.block_rows or backend.block_rows
     )
     # Only now: a configuration that does not fit the run must not take the place of the one that made it.
     files.write(path / run_folder.CONFIG, config.dump().encode())
     others = skipped.save(path, listed.skipped)
     if len(listed.skipped):
         log.info("skipped, as they are no rows: %s", skipped.in_words(skipped.by_suffix(listed.skipped["key"])))
-    known_of = Metadata.load(path, config.source)
-    run = Run(path, config, backend, threads, manifest, measure, known_of, skipped.digests(path))
+    beside = Metadata.load(path, config.source), skipped.digests(path), Links.load(path)
+    run = Run(path, config, backend, threads, manifest, measure, *beside)
     summary = StageSummary("scan", 1, int(bool(counts["new"] or counts["removed"] or others)), counts=Counter(counts))
     summary.counts["skipped"] = len(listed.skipped)
     summary.seconds, summary.done = time.perf_counter() - started, counts["rows"]

@@ -113,6 +113,7 @@ def undeclared(run: Run, stage: Stage, unit: Unit) -> list[str]:
 
 def images(folder: Path) -> Path:
     demo.draw(folder / "images", scenes=24)
+    (folder / "images/link.png").symlink_to("misc/receipt.png")
     return folder / "images"
 
 

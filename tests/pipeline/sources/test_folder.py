@@ -32,3 +32,22 @@ def test_patterns(tmp_path: Path):
     assert keys(["**/*.png", "!b/d/**"]) == ["a.png", "b/[x].png", "b/c.png"]
     assert keys("!**/*.png") == ["a.txt", "b/d/f.jpg"]
     assert keys("**/!(a|c).png") == ["b/[x].png", "b/d/e.png"]
+
+
+def test_names_of_one_file_are_told(tmp_path: Path):
+    save(tmp_path / "images/b/m.png", PIXELS)
+    save(tmp_path / "images/b/n.png", PIXELS)
+    (tmp_path / "images/a.png").symlink_to("b/m.png")
+    (tmp_path / "images/c").symlink_to("b")
+    (tmp_path / "images/d.png").hardlink_to(tmp_path / "images/b/m.png")
+    (tmp_path / "images/e.png").symlink_to("nowhere")
+    listed = folder.listing(Config.load(tmp_path / "images").source, tmp_path / "run").rows.to_pylist()
+    assert {row["key"]: (row["file"], row["symbolic"]) for row in listed} == {
+        "a.png": (0, True),
+        "b/m.png": (0, False),
+        "b/n.png": (2, False),
+        "c/m.png": (0, True),
+        "c/n.png": (2, True),
+        "d.png": (0, False),
+        "e.png": (None, True),
+    }
