@@ -28,6 +28,7 @@ CORNERS = np.array([[x, y, 1.0] for x in (0, SIDE - 1) for y in (0, SIDE - 1)])
 # median over the windows. A gamma of 1.6 makes 0.2; two mosaics with the same edges have any gain at each.
 STEADY = 0.22
 AGREE = 0.76  # the same structure; docs/duplicates.md has what lies above and below
+CHANGED = 0.12  # of it, more than this is not what was done to a whole picture
 EVEN = np.full(WINDOW, 1 / WINDOW, np.float32)
 RISE = (np.arange(WINDOW, dtype=np.float32) - WINDOW // 2) / WINDOW
 WHOLE = np.zeros((SIDE, SIDE), bool)  # windows that lie inside the image
@@ -61,29 +62,66 @@ def agreement(a: Seen, b: Seen) -> float:
     as_they_are = _structure(a, b, least, WHOLE)
     if as_they_are >= AGREE:
         return as_they_are
+    laid = _laid_on(a, b)
+    return as_they_are if laid is None else max(as_they_are, _structure(laid.a, laid.b, least, laid.inside))
+
+
+def changed(a: Seen, b: Seen) -> float:
+    """How much of the structure is another one: of the variance in all windows, the share that does not agree. At most
+    0.1 for a copy, however it was reduced, cropped or lightened; 0.28 and more where a small thing has come or gone
+    before a camera that stands still, which `agreement` as a mean over windows does not see."""
+    least = float(np.clip(CONTRAST * min(a.deviation, b.deviation), LEAST, MOST))
+    as_they_are = _share_changed(a, b, least, WHOLE)
+    if as_they_are <= CHANGED:
+        return as_they_are
+    laid = _laid_on(a, b)
+    return as_they_are if laid is None else min(as_they_are, _share_changed(laid.a, laid.b, least, laid.inside))
+
+
+class _Laid(NamedTuple):
+    a: Seen
+    b: Seen
+    inside: np.ndarray  # (64, 64) booleans: windows that both have whole
+
+
+def _laid_on(a: Seen, b: Seen) -> _Laid | None:
+    """One laid onto the other; None where no small map does so."""
     if b.variance.mean() < a.variance.mean():  # the smoother one, as a crop is that was enlarged, is all in the other
         a, b = b, a
     move = _aligned(a.luma, b.luma)
     if move is None:
-        return as_they_are
+        return None
     back = cv2.WARP_INVERSE_MAP
     moved = cv2.warpAffine(b.luma, move, (SIDE, SIDE), flags=cv2.INTER_LINEAR | back, borderMode=cv2.BORDER_REPLICATE)
     inside = cv2.warpAffine(np.ones((SIDE, SIDE), np.uint8), move, (SIDE, SIDE), flags=cv2.INTER_NEAREST | back)
     whole = cv2.erode(inside, np.ones((WINDOW, WINDOW), np.uint8), borderType=cv2.BORDER_CONSTANT, borderValue=0)
-    return max(as_they_are, _structure(a, see(moved), least, whole > 0))
+    return _Laid(a, see(moved), whole > 0)
 
 
 def _structure(a: Seen, b: Seen, least: float, inside: np.ndarray) -> float:
     use = (np.maximum(a.variance, b.variance) > least**2) & inside
     if np.count_nonzero(use) < FEWEST:
         return 0.0
-    both = _filtered(a.luma * b.luma, EVEN, EVEN) - a.mean * b.mean - (a.x * b.x + a.y * b.y) / SPREAD
     va, vb = a.variance[use], b.variance[use]
-    score = float((both[use] / (np.sqrt(va * vb) + least**2 / 4)).mean())
+    score = float(_correlation(a, b, least, use).mean())
     if score < AGREE:
         return score
     gain = np.log((vb + least**2) / (va + least**2)) / 2
     return score if np.median(np.abs(gain - np.median(gain))) <= STEADY else 0.0
+
+
+def _share_changed(a: Seen, b: Seen, least: float, inside: np.ndarray) -> float:
+    use = (np.maximum(a.variance, b.variance) > least**2) & inside
+    if np.count_nonzero(use) < FEWEST:
+        return 1.0
+    weight = np.maximum(a.variance, b.variance)[use]
+    return float((np.clip(1 - _correlation(a, b, least, use), 0, 1) * weight).sum() / weight.sum())
+
+
+def _correlation(a: Seen, b: Seen, least: float, use: np.ndarray) -> np.ndarray:
+    """(m,) of the m windows to use."""
+    both = _filtered(a.luma * b.luma, EVEN, EVEN) - a.mean * b.mean - (a.x * b.x + a.y * b.y) / SPREAD
+    return np.asarray(both[use] / (np.sqrt(a.variance[use] * b.variance[use]) + least**2 / 4))
 
 
 def _filtered(values: np.ndarray, across: np.ndarray, down: np.ndarray) -> np.ndarray:

@@ -20,6 +20,7 @@ SCHEMA = pa.schema(
         ("width", pa.int32()),
         ("height", pa.int32()),
         ("format", pa.string()),  # by the content of the file; null where that is unknown
+        ("chroma", pa.binary(128)),  # 8 x 8 cells of images/colour.py, two bytes each
         ("seen", pa.string()),  # what is looked at of it, where that is not all; else ""
         *((name, pa.float32()) for name in STATISTICS),
     ]

@@ -5,16 +5,20 @@ file one stands for all (pipeline/rules/links.py). better.parquet has the
 best similarity of each row to a better-ranked one, whether that is kept or not.
 """
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pyarrow as pa
 
 from pixsieve import files, kernels
 from pixsieve.config import keep_rules
+from pixsieve.descriptors.doubts import doubt
 from pixsieve.folder import image_table, metadata, pair_files
 from pixsieve.folder.cluster_table import ASSIGNMENTS
 from pixsieve.folder.neighbours import Nodes, distinct_neighbours
 from pixsieve.folder.pair_files import CLASSES, NEAR, NEIGHBOURS, VERIFIED
 from pixsieve.folder.run_folder import Run
+from pixsieve.folder.thumbnails import luma_files, read_luma
 from pixsieve.images.formats import raw
 from pixsieve.images.symmetries import SYMMETRIES
 from pixsieve.rules import keep as policy
@@ -23,7 +27,8 @@ from pixsieve.rules.groups import NearPairs, apart, better, grouped, items, leak
 from pixsieve.rules.links import stand_in
 from pixsieve.runtime.stage import Counts, Stage, Unit
 
-FROM_IMAGES = ("file_digest", "pixel_digest", "width", "height")
+FROM_IMAGES = ("file_digest", "pixel_digest", "width", "height", "chroma")
+AT_ONCE = 1024  # pairs that a thread looks at, at a time
 
 
 def units(run: Run) -> list[Unit]:
@@ -37,6 +42,8 @@ def units(run: Run) -> list[Unit]:
     )
     depends = run.config.values("duplicates.keep", "duplicates.prefer", "duplicates.adaptive")
     depends |= {"near": run.near, "splits": run.metadata.split}
+    if run.measure.verified:
+        reads += luma_files(*range(len(run.manifest.batches)))
     if settings.adaptive is not None:
         stored = pair_files.stored(run, range(len(run.manifest.batches)))
         reads += (ASSIGNMENTS, *pair_files.paths(run, NEIGHBOURS), *stored)
@@ -87,6 +94,8 @@ def work(run: Run, unit: Unit) -> Counts:
     number = np.full(len(rows), -1, np.int64)
     number[by_key] = kernels.first_seen(group[by_key])
     shown = shown[np.lexsort((rank[shown], kind[shown] != "kept", number[shown]))]
+    symmetry = groups.symmetry[item]
+    doubts = _doubts(run, known, shown, kept, np.where(kind == "near", symmetry, -1))
     split = splits.take(pa.array(shown))
     leakage = leaks(number[shown], _codes(split))
     table = pa.table(
@@ -98,7 +107,8 @@ def work(run: Run, unit: Unit) -> Counts:
             "keep": keep[shown],
             "similarity": groups.similarity[item[shown]],
             "related": pa.array(related[shown], mask=related[shown] < 0),
-            "turned": pa.array([SYMMETRIES[s] for s in groups.symmetry[item[shown]]], pa.string()),
+            "turned": pa.array([SYMMETRIES[s] for s in symmetry[shown]], pa.string()),
+            "doubt": pa.array(doubts, pa.string()),
             "split": split,
             "leakage": leakage,
         }
@@ -108,6 +118,26 @@ def work(run: Run, unit: Unit) -> Counts:
     kinds = {name: int((kind[shown] == name).sum()) for name in ("exact", "pixels", "near", "linked")}
     leaking = int((leakage & (kind[shown] == "kept")).sum())
     return {"rows": len(rows), "groups": int(number.max(initial=-1)) + 1, "leakage": leaking, **kinds}
+
+
+def _doubts(run: Run, known: pa.Table, shown: np.ndarray, kept: np.ndarray, symmetry: np.ndarray) -> list[str]:
+    """What speaks against each shown row being a copy of the kept one. symmetry: -1 for those that are not near."""
+    found, rows = [""] * len(shown), known["row"].to_numpy()
+    looked_at = np.flatnonzero(symmetry[shown] >= 0) if run.measure.verified else np.empty(0, np.int64)
+
+    def of(part: np.ndarray) -> list[str]:
+        ends = shown[part], kept[shown[part]]
+        luma, others = (read_luma(run.path, run.manifest, rows[end]) for end in ends)
+        colours = (known["chroma"].take(pa.array(end)).to_pylist() for end in ends)
+        cells, beside = ([np.frombuffer(one, np.int8).reshape(8, 8, 2) for one in side] for side in colours)
+        return list(map(doubt, luma, others, cells, beside, symmetry[ends[0]].tolist()))
+
+    with ThreadPoolExecutor(run.threads) as threads:
+        parts = [looked_at[at : at + AT_ONCE] for at in range(0, len(looked_at), AT_ONCE)]
+        for part, words in zip(parts, threads.map(of, parts), strict=True):
+            for at, word in zip(part, words, strict=True):
+                found[at] = word
+    return found
 
 
 def _readable(run: Run) -> pa.Table:
@@ -169,4 +199,4 @@ def _better(
     return table.append_column("related", pa.array(rows[other[has]]))
 
 
-DUPLICATES = Stage("duplicates", units, work, version=5)
+DUPLICATES = Stage("duplicates", units, work, version=6)

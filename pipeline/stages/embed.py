@@ -18,6 +18,7 @@ from pixsieve.folder.measure import VECTORS
 from pixsieve.folder.run_folder import Run
 from pixsieve.folder.thumbnails import luma_files, write_luma
 from pixsieve.images import decode
+from pixsieve.images.colour import chroma
 from pixsieve.images.luma import SIDE
 from pixsieve.images.statistics import STATISTICS, Statistics, luma, reduce, statistics
 from pixsieve.images.status import STATUSES
@@ -41,6 +42,7 @@ class Embedded(NamedTuple):
     width: int | None = None
     height: int | None = None
     format: str | None = None
+    chroma: bytes | None = None
     seen: str | None = None
     statistics: Statistics | None = None
     prepared: np.ndarray | None = None
@@ -183,13 +185,17 @@ def _described(run: Run, data: bytes, prepare: Prepare) -> Embedded:
         _side(image.width),
         _side(image.height),
         image.format,
-        image.seen,
+        seen=image.seen,
     )
     if image.pixels is None:
         return about
     try:
         grey = reduce(luma(image.pixels))
-        return about._replace(statistics=statistics(image.pixels, grey), prepared=prepare(image.pixels, grey))
+        return about._replace(
+            chroma=chroma(image.pixels).tobytes(),
+            statistics=statistics(image.pixels, grey),
+            prepared=prepare(image.pixels, grey),
+        )
     except Exception as error:  # an image of a form that nobody has thought of
         return about._replace(status="unreadable", reason=f"{type(error).__name__}: {error}")
 
@@ -219,10 +225,10 @@ def _given(run: Run, table: pa.Table) -> Batch:
 
 
 def _table(numbers: pa.ChunkedArray, rows: list[Embedded]) -> pa.Table:
-    plain = [list(column) for column in zip(*(row[:8] for row in rows), strict=True)] or [[]] * 8
+    plain = [list(column) for column in zip(*(row[:9] for row in rows), strict=True)] or [[]] * 9
     statistics = [[row.statistics and getattr(row.statistics, name) for row in rows] for name in STATISTICS]
     columns = [numbers.combine_chunks(), *plain, *statistics]
     return pa.table([pa.array(c, f.type) for c, f in zip(columns, image_table.SCHEMA, strict=True)], image_table.SCHEMA)
 
 
-EMBED = Stage("embed", units, work, version=5, prepare=prepare)
+EMBED = Stage("embed", units, work, version=6, prepare=prepare)

@@ -110,7 +110,9 @@ def _of_duplicates(table: pa.Table, seen: list[str], verified: bool) -> Iterator
     part = [
         one == "near" and bool(seen[at] or seen[best]) for at, (one, best) in enumerate(zip(kind, first, strict=True))
     ]
+    doubts = table["doubt"].to_pylist()
     unsure = np.array([one == "near" and not verified for one in kind], bool) | np.array(part, bool)
+    unsure |= np.array([bool(doubt) for doubt in doubts], bool)
     level = np.where(unsure, POTENTIAL, STRONG)
     related = table["related"].fill_null(-1).to_numpy()
     at = np.flatnonzero(related >= 0)
@@ -123,6 +125,7 @@ def _of_duplicates(table: pa.Table, seen: list[str], verified: bool) -> Iterator
     ]
     views = [joined(seen[row], seen[first[row]] if seen[row] != seen[first[row]] else "") for row in at]
     reason = [f"{said}; seen: {view}" if part[row] else said for said, view, row in zip(reason, views, at, strict=True)]
+    reason = [f"{said}, but {doubts[row]}" if doubts[row] else said for said, row in zip(reason, at, strict=True)]
     keys = table["key"]
     kinds = [kind[row] for row in at]
     score = np.where(np.array(kinds) == "linked", 1.0, similarity[at])
@@ -169,4 +172,4 @@ def _scores(rows: np.ndarray, tables: dict[str, pa.Table]) -> dict[str, np.ndarr
     return found
 
 
-FINDINGS = Stage("findings", units, work, version=5)
+FINDINGS = Stage("findings", units, work, version=6)

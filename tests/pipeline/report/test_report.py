@@ -54,7 +54,7 @@ def test_copies_in_two_splits_leak_both_ways(run: Path):
         other = found[test]["related"]  # the best of its group in train: this copy, or another that is like it
         assert other.startswith("train/") and group[other] == group[test] == group[train]
         assert found[test]["reason"] == "in 'test', like a row in 'train'"
-        assert found[test]["level"] == "certain" and found[train]["score"] == 1
+        assert found[train]["level"] == "certain" and found[train]["score"] == 1
         (copy,) = (row for row in listed(run, "pixels") if row["key"] == train)
         assert copy["related"] == test  # prefer keeps the one in test
         assert copy["reason"] == "equal pixels"
