@@ -82,6 +82,8 @@ def explain(model: type[BaseModel], error: Any) -> str:
     message = error["msg"].removeprefix("Value error, ")
     if error["type"] == "union_tag_invalid":
         return f"{where}.method: there is no {error['ctx']['tag']!r}; known: {', '.join(METHODS)}"
+    if error["type"] == "union_tag_not_found":
+        return f"{where}: must be a section with a method; known: {', '.join(METHODS)}"
     if error["type"] == "extra_forbidden":
         return f"{where}: {_unknown(kind, loc)}"
     if error["type"] == "missing":

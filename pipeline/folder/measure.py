@@ -15,7 +15,7 @@ from typing import Any, Self
 import numpy as np
 
 from pixsieve import files
-from pixsieve.errors import ConfigError
+from pixsieve.errors import ConfigError, FolderDamagedError
 from pixsieve.kernels import Metric
 
 MEASURE = "measure.json"
@@ -34,7 +34,12 @@ class Measure:
     @classmethod
     def load(cls, root: Path) -> Self | None:
         path = root / MEASURE
-        return cls(**files.read_json(path)["measure"]) if path.exists() else None
+        if not path.exists():
+            return None
+        try:
+            return cls(**files.read_json(path)["measure"])
+        except (TypeError, KeyError) as error:
+            raise FolderDamagedError(f"{path} is not of this version ({error}); start a new run folder") from None
 
     @classmethod
     def kept(cls, root: Path, made_of: Any) -> Self | None:

@@ -210,3 +210,9 @@ def test_another_method_does_not_hide_a_wrong_key(tmp_path: Path):
     for method in ("dbscan", '"dbscan"', " dbscan"):
         with pytest.raises(ConfigError, match="min_cluster_sise"):
             Config.load(tmp_path / "config.yaml", settings=[f"cluster.method={method}"])
+
+
+@pytest.mark.parametrize("section", ["dbscan", "{method: null}"])
+def test_a_cluster_section_without_a_method_says_what_there_is(tmp_path: Path, section: str):
+    with pytest.raises(ConfigError, match="known: dbscan"):
+        load(tmp_path, f"source: {{path: a}}\ncluster: {section}")

@@ -58,3 +58,11 @@ def test_of_equal_rows_string_keys_are_compared_as_text(tmp_path: Path):
     np.savez(tmp_path / "x.npz", vectors=x, keys=["2", "10", "x"])
     audit(tmp_path / "x.npz", tmp_path / "run", "duplicates.keep=[key]")
     assert [(row["key"], row["keep"]) for row in by_key(tmp_path / "run", "duplicates")] == [("10", True), ("2", False)]
+
+
+def test_a_measure_of_another_version_is_named(made: Path):
+    value = json.loads((made / "measure.json").read_text())
+    value["measure"]["foreign"] = 1
+    (made / "measure.json").write_text(json.dumps(value))
+    with pytest.raises(FolderDamagedError, match=r"measure\.json is not of this version"):
+        Run.open(made)
