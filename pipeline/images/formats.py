@@ -10,40 +10,19 @@ from typing import NamedTuple
 from PIL import Image
 
 from pixsieve.images import tiff
+from pixsieve.images.signs import RAW
 
 SIGNATURES = {b"\xff\xd8\xff": "JPEG", b"\x89PNG\r\n\x1a\n": "PNG"}
 ALIKE = {"MPO": "JPEG"}  # several JPEGs in one file go by the name of one
 # What Pillow may open. Not among them: EPS, which is a program that Ghostscript runs; WMF, which Windows draws; BUFR,
 # GRIB, HDF5 and MPEG, of which Pillow knows the header only; IPTC, which wraps whatever it likes.
-READ = (
-    *(
-        "AVIF",
-        "BLP",
-        "BMP",
-        "CUR",
-        "DCX",
-        "DDS",
-        "DIB",
-        "FITS",
-        "FLI",
-        "FTEX",
-        "GBR",
-        "GIF",
-        "ICNS",
-        "ICO",
-        "IM",
-        "IMT",
-    ),
-    *("JPEG", "JPEG2000", "MCIDAS", "MSP", "PCD", "PCX", "PIXAR", "PNG", "PPM", "PSD", "QOI", "SGI", "SPIDER"),
-    *("SUN", "TGA", "TIFF", "WEBP", "XBM", "XPM", "XVTHUMB"),
-)
+_READ = """
+AVIF BLP BMP CUR DCX DDS DIB FITS FLI FTEX GBR GIF ICNS ICO IM IMT JPEG JPEG2000 MCIDAS MSP PCD PCX PIXAR PNG PPM PSD
+QOI SGI SPIDER SUN TGA TIFF WEBP XBM XPM XVTHUMB
+"""
+READ = tuple(_READ.split())
 CONTAINERS = (b"\0\0\1\0", b"\0\0\2\0", b"icns")  # ICO, CUR, ICNS: pictures in other formats
 FLOATING = (b"#?RADIANCE", b"#?RGBE", b"PF\n")  # Radiance and PFM, of three floats a pixel
-# Extensions of the files that cameras write what the sensor saw into.
-RAW = (
-    *("3fr", "arw", "cr2", "cr3", "crw", "dcr", "dng", "erf", "iiq", "kdc", "mrw"),
-    *("nef", "nrw", "orf", "pef", "raf", "rw2", "sr2", "srf", "srw", "x3f"),
-)
 # What Image.open raises for damaged headers. It takes some of these for "not my format" in most readers, not in all.
 DAMAGED = (
     OSError,  # UnidentifiedImageError is one
@@ -131,9 +110,9 @@ def by_name(key: str) -> str | None:
 
 
 def raw(key: str) -> str:
-    """The kind of RAW file that it is by its name, its extension in small letters; "" for none."""
-    extension = PurePosixPath(key).suffix[1:].lower()
-    return extension if extension in RAW else ""
+    """The kind of RAW file that it is by its name, its suffix in small letters; "" for none."""
+    suffix = PurePosixPath(key).suffix.lower()
+    return suffix if suffix in RAW else ""
 
 
 @lru_cache(1)

@@ -6,14 +6,16 @@ the reason why it was not read, not to be passed over.
 
 import re
 
-# What Pillow reads, data formats aside; what it does not; camera RAW.
+# What Pillow reads, data formats aside; and what it does not.
 _IMAGES = """
 jpg jpeg jpe jfif mpo png apng gif bmp dib tif tiff webp avif avifs jp2 j2k jpc jpf jpx j2c ppm pgm pbm pnm pfm tga icb
 vda vst ico cur icns psd dds qoi sgi rgb rgba bw ras pcx dcx pcd pxr im iim msp xbm xpm eps ps fit fits fli flc ftc ftu
 gbr blp wmf emf palm
 
 heic heics heif heifs hif avci jxl jxr wdp hdp jls bpg exr hdr psb xcf svg svgz dcm dicom jng mng wbmp pct pict
-
+"""
+# What cameras write that their sensors saw.
+_RAW = """
 3fr arw cr2 cr3 crw dcr dng erf fff gpr iiq k25 kdc mef mos mrw nef nrw orf pef raf raw rw2 rwl sr2 srf srw x3f
 """
 # Text and tables, documents, data, models, archives, programs, video and sound, fonts, meshes.
@@ -32,7 +34,7 @@ mp4 m4v mov avi mkv webm mpg mpeg wmv flv 3gp mts m2ts mp3 wav flac ogg m4a aac 
 
 ttf otf woff woff2 obj stl ply glb gltf
 """
-IMAGES, OTHERS = (frozenset(f".{name}" for name in text.split()) for text in (_IMAGES, _OTHERS))
+RAW, IMAGES, OTHERS = (frozenset(f".{name}" for name in text.split()) for text in (_RAW, _RAW + _IMAGES, _OTHERS))
 
 HEAD = 256  # bytes that `looks_like_image` asks for
 _BOXES = rb"(?:hei[cxms]|hev[cxms]|mif1|msf1|mif2|avi[fs]|avci|avcs|crx |jp2 |jpx |jxl )"

@@ -1,5 +1,5 @@
-"""A RAW file and the picture that the camera or a converter has put beside it are companions, and no copies: what a
-decoder sees of a RAW file is its preview, and neither takes the place of the other."""
+"""A RAW file and the picture that the camera or a converter has put beside it are companions, and no copies: the
+one holds what the sensor saw, the other what was made of it, and neither takes the place of the other."""
 
 from collections.abc import Sequence
 from pathlib import PurePosixPath
