@@ -1,8 +1,10 @@
 """The words of duplicates.keep, which rules/keep.py ranks rows by.
 
+original            those without a flaw first: not damaged, enlarged or converted (rules/originals.py)
 resolution          most pixels first
 bytes               largest file first
 newest, oldest      by the time of the file
+name                those that are not called a copy first: copy, (1), kopie
 key                 least key first; always decides last
 largest:COLUMN      of the metadata: numbers, dates and text in their own order; null last
 smallest:COLUMN
@@ -10,7 +12,7 @@ smallest:COLUMN
 
 from collections.abc import Iterable
 
-FACTS = ("resolution", "bytes", "newest", "oldest", "key")
+FACTS = ("original", "resolution", "bytes", "newest", "oldest", "name", "key")
 TIMES = ("newest", "oldest")
 ORDERS = {"largest": "descending", "smallest": "ascending"}  # of a column
 

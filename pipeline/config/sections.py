@@ -66,7 +66,7 @@ KeepRule = Annotated[str, AfterValidator(keep_rules.rule)]
 
 class Duplicates(Section):
     similarity: Similarity | None = None  # null: the descriptor's own tested constant
-    keep: list[KeepRule] = Field(default=["resolution", "bytes", "key"])
+    keep: list[KeepRule] = Field(default=["original", "resolution", "bytes", "name", "key"])
     symmetries: bool = False  # mirrored and rotated copies, too
     adaptive: Annotated[float, Field(ge=0)] | None = None  # near is so many times the usual distance in the cluster
     prefer: Choices[Name] = None  # splits: rows of an earlier one are kept rather

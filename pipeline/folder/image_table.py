@@ -6,6 +6,7 @@ import pyarrow.compute as pc
 
 from pixsieve import files
 from pixsieve.folder.run_folder import Run
+from pixsieve.images.detail import BANDS
 from pixsieve.images.statistics import STATISTICS
 from pixsieve.images.status import READABLE
 
@@ -21,6 +22,8 @@ SCHEMA = pa.schema(
         ("height", pa.int32()),
         ("format", pa.string()),  # by the content of the file; null where that is unknown
         ("chroma", pa.binary(128)),  # 8 x 8 cells of images/colour.py, two bytes each
+        ("spectrum", pa.binary(BANDS)),  # of images/detail.py, a byte each
+        ("blocking", pa.float32()),  # of images/blocks.py; null for a JPEG
         ("seen", pa.string()),  # what is looked at of it, where that is not all; else ""
         *((name, pa.float32()) for name in STATISTICS),
     ]

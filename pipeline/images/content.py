@@ -6,6 +6,8 @@ from typing import NamedTuple
 import numpy as np
 import xxhash
 
+INKS = "CMYK as RGB"  # what is seen of a picture that is held in inks
+
 
 class Content(NamedTuple):
     """A picture as its file holds it."""

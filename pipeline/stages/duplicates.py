@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pixsieve import files, kernels
 from pixsieve.config import keep_rules
@@ -19,15 +20,31 @@ from pixsieve.folder.neighbours import Nodes, distinct_neighbours
 from pixsieve.folder.pair_files import CLASSES, NEAR, NEIGHBOURS, VERIFIED
 from pixsieve.folder.run_folder import Run
 from pixsieve.folder.thumbnails import luma_files, read_luma
+from pixsieve.images.blocks import has_traces
+from pixsieve.images.content import INKS
+from pixsieve.images.detail import BANDS
 from pixsieve.images.formats import raw
+from pixsieve.images.status import OK, STATUSES
 from pixsieve.images.symmetries import SYMMETRIES
 from pixsieve.rules import keep as policy
 from pixsieve.rules.adaptive import near_pairs
 from pixsieve.rules.groups import NearPairs, apart, better, grouped, items, leaks, once, together
 from pixsieve.rules.links import stand_in
+from pixsieve.rules.originals import FLAWS, Looks, flaws
 from pixsieve.runtime.stage import Counts, Stage, Unit
 
-FROM_IMAGES = ("file_digest", "pixel_digest", "width", "height", "chroma")
+FROM_IMAGES = (
+    "status",
+    "file_digest",
+    "pixel_digest",
+    "width",
+    "height",
+    "format",
+    "chroma",
+    "spectrum",
+    "blocking",
+    "seen",
+)
 AT_ONCE = 1024  # pairs that a thread looks at, at a time
 
 
@@ -64,20 +81,26 @@ def work(run: Run, unit: Unit) -> Counts:
     named = {name: metadata.column(run.manifest, rows, name) for name in keep_rules.columns(settings.keep)}
     names = run.links.names(run.manifest, rows)
     by_key_files_first = key_rank[rows] + names.symbolic * len(key_rank)
-    rank = policy.rank(settings.keep, settings.prefer or (), known, splits, named, by_key_files_first)
-    own = stand_in(names.file, file, names.symbolic, rank)
+
+    def ranked(flaw: np.ndarray) -> np.ndarray:
+        facts = known.append_column("flaw", pa.array(flaw))
+        return policy.rank(settings.keep, settings.prefer or (), facts, splits, named, by_key_files_first)
+
+    own = stand_in(names.file, file, names.symbolic, ranked(np.zeros(len(rows), np.int8)))
 
     node = pair_files.node_of_rows(run)
     # A RAW file is compared with those of its kind: of all others a decoder sees something else.
     sort = np.unique([raw(key) for key in known["key"].to_pylist()] or [""], return_inverse=True)[1][own]
     item = apart(items(node[rows], pixel), sort)
-    item_rank = np.full(item.max(initial=-1) + 1, len(rows), np.int64)
-    np.minimum.at(item_rank, item[own], rank[own])
-    head = np.argsort(rank)[item_rank]  # the best row of each item
     item_of_node = np.full((sort.max(initial=0) + 1, len(node)), -1, np.int64)
     compared = np.flatnonzero(node[rows] >= 0)
     item_of_node[sort[compared], node[rows[compared]]] = item[compared]
     pairs = _pairs(run, item_of_node, unit.depends["near"])
+    flaw = _flaws(known, item, pixel, pairs)
+    rank = ranked(flaw)
+    item_rank = np.full(item.max(initial=-1) + 1, len(rows), np.int64)
+    np.minimum.at(item_rank, item[own], rank[own])
+    head = np.argsort(rank)[item_rank]  # the best row of each item
     if settings.adaptive is not None:
         nodes = Nodes(node, run.manifest.live(), key_rank)
         pairs = pairs.only(_close_for_their_clusters(run, pairs, settings.adaptive, rows[head], nodes))
@@ -109,6 +132,7 @@ def work(run: Run, unit: Unit) -> Counts:
             "related": pa.array(related[shown], mask=related[shown] < 0),
             "turned": pa.array([SYMMETRIES[s] for s in symmetry[shown]], pa.string()),
             "doubt": pa.array(doubts, pa.string()),
+            "flaw": pa.array([FLAWS[f] for f in flaw[shown]], pa.string()),
             "split": split,
             "leakage": leakage,
         }
@@ -140,9 +164,24 @@ def _doubts(run: Run, known: pa.Table, shown: np.ndarray, kept: np.ndarray, symm
     return found
 
 
+def _flaws(known: pa.Table, item: np.ndarray, pixel: np.ndarray, pairs: NearPairs) -> np.ndarray:
+    """(n,) places in FLAWS. Given vectors have none."""
+    if known["spectrum"].null_count:
+        return np.zeros(len(known), np.int64)
+    looks = Looks(
+        damaged=pc.not_equal(known["status"], STATUSES[OK]).to_numpy(),
+        jpeg=pc.equal(known["format"], "JPEG").fill_null(False).to_numpy(),
+        traces=has_traces(known["blocking"].fill_null(0).to_numpy()),
+        inks=pc.match_substring(known["seen"], INKS).to_numpy(),
+        sides=np.column_stack([known[side].to_numpy() for side in ("width", "height")]),
+        spectrum=np.frombuffer(b"".join(known["spectrum"].to_pylist()), np.uint8).reshape(len(known), BANDS),
+    )
+    return flaws(looks, item, pixel, pairs.i, pairs.j)
+
+
 def _readable(run: Run) -> pa.Table:
     """What is known of the rows that can be read."""
-    table, images = run.manifest.living(["key", "bytes", "stamp"]), image_table.living(run, ["status", *FROM_IMAGES])
+    table, images = run.manifest.living(["key", "bytes", "stamp"]), image_table.living(run, list(FROM_IMAGES))
     for name in FROM_IMAGES:
         table = table.append_column(name, images[name])
     return table.filter(pa.array(image_table.readable(images["status"])))
@@ -199,4 +238,4 @@ def _better(
     return table.append_column("related", pa.array(rows[other[has]]))
 
 
-DUPLICATES = Stage("duplicates", units, work, version=6)
+DUPLICATES = Stage("duplicates", units, work, version=7)

@@ -18,7 +18,9 @@ from pixsieve.folder.measure import VECTORS
 from pixsieve.folder.run_folder import Run
 from pixsieve.folder.thumbnails import luma_files, write_luma
 from pixsieve.images import decode
+from pixsieve.images.blocks import blocking
 from pixsieve.images.colour import chroma
+from pixsieve.images.detail import spectrum
 from pixsieve.images.luma import SIDE
 from pixsieve.images.statistics import STATISTICS, Statistics, luma, reduce, statistics
 from pixsieve.images.status import STATUSES
@@ -43,9 +45,14 @@ class Embedded(NamedTuple):
     height: int | None = None
     format: str | None = None
     chroma: bytes | None = None
+    spectrum: bytes | None = None
+    blocking: float | None = None
     seen: str | None = None
     statistics: Statistics | None = None
     prepared: np.ndarray | None = None
+
+
+ABOUT = Embedded._fields.index("statistics")  # as many columns of the table of images come before
 
 
 class Batch(NamedTuple):
@@ -193,6 +200,8 @@ def _described(run: Run, data: bytes, prepare: Prepare) -> Embedded:
         grey = reduce(luma(image.pixels))
         return about._replace(
             chroma=chroma(image.pixels).tobytes(),
+            spectrum=spectrum(image.pixels).tobytes(),
+            blocking=None if image.format == "JPEG" else blocking(image.pixels),
             statistics=statistics(image.pixels, grey),
             prepared=prepare(image.pixels, grey),
         )
@@ -225,10 +234,10 @@ def _given(run: Run, table: pa.Table) -> Batch:
 
 
 def _table(numbers: pa.ChunkedArray, rows: list[Embedded]) -> pa.Table:
-    plain = [list(column) for column in zip(*(row[:9] for row in rows), strict=True)] or [[]] * 9
+    plain = [list(column) for column in zip(*(row[:ABOUT] for row in rows), strict=True)] or [[]] * ABOUT
     statistics = [[row.statistics and getattr(row.statistics, name) for row in rows] for name in STATISTICS]
     columns = [numbers.combine_chunks(), *plain, *statistics]
     return pa.table([pa.array(c, f.type) for c, f in zip(columns, image_table.SCHEMA, strict=True)], image_table.SCHEMA)
 
 
-EMBED = Stage("embed", units, work, version=6, prepare=prepare)
+EMBED = Stage("embed", units, work, version=7, prepare=prepare)

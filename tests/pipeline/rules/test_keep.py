@@ -37,6 +37,8 @@ TYPES = {
 }
 ROW = st.fixed_dictionaries(
     {
+        "key": st.sampled_from(["a.png", "a (1).png", "copy of a.png"]),
+        "flaw": st.integers(0, 3),
         "width": st.one_of(st.none(), st.integers(0, 3)),
         "height": st.one_of(st.none(), st.integers(0, 3)),
         "bytes": st.integers(0, 3),
@@ -49,13 +51,20 @@ RULE = st.sampled_from([*FACTS, *(f"{order}:{name}" for order in ORDERS for name
 
 
 def ranked(rules: list[str], prefer: list[str], rows: list[dict], key: np.ndarray) -> np.ndarray:
-    facts = pa.table({name: pa.array([row[name] for row in rows], kind) for name, kind in FACTS.items()})
+    facts = pa.table({name: pa.array([row[name] for row in rows], kind) for name, kind in COLUMNS.items()})
     named = {name: pa.chunked_array([pa.array([row[name] for row in rows], TYPES[name])]) for name in VALUES}
     splits = pa.chunked_array([pa.array([row["split"] for row in rows], pa.string())])
     return keep.rank(rules, prefer, facts, splits, named, key)
 
 
-FACTS = {"width": pa.int32(), "height": pa.int32(), "bytes": pa.int64(), "stamp": pa.string()}
+COLUMNS = {
+    "key": pa.string(),
+    "flaw": pa.int8(),
+    "width": pa.int32(),
+    "height": pa.int32(),
+    "bytes": pa.int64(),
+    "stamp": pa.string(),
+}
 
 
 def better(rules: list[str], prefer: list[str], a: dict, b: dict, a_key: int, b_key: int) -> bool:
@@ -72,6 +81,10 @@ def better(rules: list[str], prefer: list[str], a: dict, b: dict, a_key: int, b_
         order, _, column = text.partition(":")
         if text == "resolution":
             x, y = ((row["width"] or 0) * (row["height"] or 0) for row in (a, b))
+        elif text == "original":
+            x, y = (not row["flaw"] for row in (a, b))
+        elif text == "name":
+            x, y = (row["key"] == "a.png" for row in (a, b))
         elif text == "bytes":
             x, y = a["bytes"], b["bytes"]
         elif text in ("newest", "oldest"):
@@ -110,8 +123,33 @@ def test_a_group_leaks_if_it_has_two_splits(rows):
 
 @pytest.mark.parametrize("text", ["sharpest", "largest:", "column:x", "key:x", ""])
 def test_an_unknown_rule_is_named(text: str):
-    with pytest.raises(ConfigError, match=r"duplicates\.keep\.1: unknown rule; known: resolution, .*smallest:COLUMN"):
+    with pytest.raises(ConfigError, match=r"duplicates\.keep\.1: unknown rule; known: original, .*smallest:COLUMN"):
         Config.parse({"source": {"path": "a"}, "run": {"path": "b"}, "duplicates": {"keep": ["key", text]}})
+
+
+COPIES = (
+    *("a copy.jpg", "a - Copy.jpg", "a - Copy (2).jpg", "a copy 2.jpg", "a_copy.jpg", "a-copy3.png", "Copy of a.jpg"),
+    *(
+        "x/copy_a.jpg",
+        "a (1).jpg",
+        "a(12).jpg",
+        "a - Kopie.jpg",
+        "Kopie von a.jpg",
+        "a - copie.JPG",
+        "a copia.tif",
+        "Copy.png",
+    ),
+    *("Copy.png", "a \u2014 \u043a\u043e\u043f\u0438\u044f.jpg", "a - \u526f\u672c.jpg", "a_\u30b3\u30d4\u30fc.jpg"),
+)
+NONE = (
+    *("a.jpg", "a_1.jpg", "a 2.jpg", "copyright.jpg", "photocopy.jpg", "copy of a/b.jpg", "(1).jpg", "a (1)/b.jpg"),
+    *("a (x).jpg", "kopiert.jpg", ""),
+)
+
+
+def test_what_file_managers_call_a_copy():
+    assert [key for key in COPIES if not keep.called_a_copy(key)] == []
+    assert [key for key in NONE if keep.called_a_copy(key)] == []
 
 
 def kept(out: Path) -> set[str]:
