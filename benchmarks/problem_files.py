@@ -2,7 +2,7 @@
 
     python -m benchmarks.problem_files FOLDER [FOLDER ...] [--mutated 20000] [--memory 1500] [--seed 0] [--record]
 
-Every FOLDER is audited as far as `embed` by a process of its own, with `embed.max_decode_mb` at half of --memory (MB).
+Every FOLDER is audited as far as `embed` by a process of its own, with `embed.max_decode_mb` at a quarter of --memory (MB).
 Printed are the files and rows (equal, or the run has lost one), the units that failed, the statuses, the greatest
 memory of all processes together, and of the files that are `ok` or `damaged` which differ in a grey pixel by more
 than 2 levels from what Pillow itself reads, upright. --mutated adds as many files of all formats that Pillow writes,
@@ -84,11 +84,11 @@ def mutated(rng: np.random.Generator, data: bytes) -> bytes:
 
 
 def memory(process: psutil.Process) -> int:
-    """Bytes of a process and its children."""
+    """Bytes of a process and its children, what they share counted once."""
     total = 0
     for one in [process, *process.children(recursive=True)]:
         try:
-            total += one.memory_info().rss
+            total += one.memory_full_info().pss
         except psutil.Error:
             continue
     return total
@@ -123,7 +123,7 @@ def differing(folder: Path, rows: list[dict[str, Any]], keys: list[str]) -> list
 
 def study(folder: Path, limit: int, compare: bool) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as out:
-        settings = [f"embed.max_decode_mb={limit // 2}", "workers.device=cpu", 'source.pattern="**/*"']
+        settings = [f"embed.max_decode_mb={limit // 4}", "workers.device=cpu", 'source.pattern="**/*"']
         command = [sys.executable, "-m", "pixsieve", "run", str(folder), "--out", out, "--until", "embed"]
         started, peak = time.perf_counter(), 0
         with tempfile.TemporaryFile("w+") as said:
