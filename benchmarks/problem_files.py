@@ -2,7 +2,8 @@
 
     python -m benchmarks.problem_files FOLDER [FOLDER ...] [--mutated 20000] [--memory 1500] [--seed 0] [--record]
 
-Every FOLDER is audited as far as `embed` by a process of its own, with `embed.max_decode_mb` at a quarter of --memory (MB).
+Every FOLDER is audited as far as `embed` by a process of its own, with `embed.max_decode_mb` at a quarter of --memory
+(MB).
 Printed are the files and rows (equal, or the run has lost one), the units that failed, the statuses, the greatest
 memory of all processes together, and of the files that are `ok` or `damaged` which differ in a grey pixel by more
 than 2 levels from what Pillow itself reads, upright. --mutated adds as many files of all formats that Pillow writes,

@@ -26,9 +26,7 @@ def test_mutated_files_cost_their_own_rows_only(tmp_path: Path):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(
-    not SUITES, reason="PIXSIEVE_SUITES names no folders of problem files"
-)
+@pytest.mark.skipif(not SUITES, reason="PIXSIEVE_SUITES names no folders of problem files")
 @pytest.mark.parametrize("folder", SUITES, ids=str)
 def test_a_suite_of_problem_files_loses_no_row(folder: Path):
     found = study(folder, LIMIT_MB, compare=True)

@@ -4,8 +4,6 @@ import io
 import struct
 
 import numpy as np
-import pillow_heif
-import pillow_jxl  # noqa: F401 (makes Pillow write JPEG XL)
 import pytest
 from PIL import Image
 
@@ -16,6 +14,8 @@ from pixsieve.images.status import Limits, Refused
 from tests.pipeline.helpers import pattern
 
 LIMIT = 50_000_000
+pillow_heif = pytest.importorskip("pillow_heif")
+pytest.importorskip("pillow_jxl")  # makes Pillow write JPEG XL
 pillow_heif.register_heif_opener()
 
 
