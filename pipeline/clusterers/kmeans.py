@@ -27,7 +27,8 @@ def fit(
             cluster = KMeans(count, init=start, n_init=1).fit(rows, sample_weight=weights).labels_
     else:
         # scikit-learn's tolerance is relative to the variance of the rows; cuML's as it stands ends earlier.
-        close = 1e-4 * float(rows.var(axis=0).mean())
+        # It wants more than 0, also of rows that are all equal.
+        close = 1e-4 * float(rows.var(axis=0).mean()) or 1e-4
         model = backend.cuml.KMeans(n_clusters=count, init=backend.to_device(start), n_init=1, tol=close)
         model.fit(backend.to_device(rows), sample_weight=backend.to_device(weights.astype(np.float32)))
         cluster = backend.to_host(model.labels_)
