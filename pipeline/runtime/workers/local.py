@@ -1,26 +1,70 @@
 """A Dask cluster of this machine: a process for each core, or for each GPU."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import logging
+import multiprocessing
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from multiprocessing.process import BaseProcess
 from typing import Any
 
+import psutil
+
+from pixsieve.errors import ClusterError
 from pixsieve.folder.run_folder import Run
+
+log = logging.getLogger("pixsieve")
+CLOSING = 10  # seconds; Dask itself waits for ever where a worker has died while it was started again
 
 
 @contextmanager
 def local_cluster(run: Run) -> Iterator[Any]:
+    """Its processes have ended when this ends, whatever happened to them. ClusterError if it does not start."""
+    start, before = _starter(run), set(multiprocessing.active_children())
+    try:
+        cluster = start()
+    except Exception as error:
+        _kill(before)
+        raise ClusterError(
+            f"the workers of this machine have not started: {_first(error)}; start it again, or work without them: "
+            "--set workers.kind=inline"
+        ) from error
+    try:
+        yield cluster
+    finally:
+        try:
+            cluster.close(timeout=CLOSING)
+        except TimeoutError:
+            log.warning("the workers have not ended in %s s: killed", CLOSING)
+            cluster.shutdown_on_close = False  # it would only be waited for again when Python ends
+        _kill(before)
+
+
+def _starter(run: Run) -> Callable[[], Any]:
     options: dict[str, Any] = {"n_workers": run.config.workers.n, "threads_per_worker": 1, "dashboard_address": ":0"}
     if run.backend.name == "gpu":
         # Results are small host values: nothing to spill. rmm_async with cupy: one pool, given back between units.
         from dask_cuda import LocalCUDACluster
 
-        with LocalCUDACluster(
-            **options, protocol="tcp", device_memory_limit=0, rmm_async=True, rmm_allocator_external_lib_list=["cupy"]
-        ) as cluster:
-            yield cluster
-    else:
-        from distributed import LocalCluster
+        options |= {"protocol": "tcp", "device_memory_limit": 0, "rmm_async": True}
+        return lambda: LocalCUDACluster(**options, rmm_allocator_external_lib_list=["cupy"])
+    from distributed import LocalCluster
 
-        options["n_workers"] = options["n_workers"] or run.threads
-        with LocalCluster(**options, host="127.0.0.1", memory_limit=0) as cluster:
-            yield cluster
+    options["n_workers"] = options["n_workers"] or run.threads
+    return lambda: LocalCluster(**options, host="127.0.0.1", memory_limit=0)
+
+
+def _first(error: BaseException) -> str:
+    """What began it: of Dask's errors each says only that the one within has failed."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return f"{type(error).__name__}: {error}"
+
+
+def _kill(before: set[BaseProcess]) -> None:
+    """The processes of Python that have come since, and those that they have started."""
+    for worker in set(multiprocessing.active_children()) - before:
+        with suppress(psutil.NoSuchProcess):
+            for process in psutil.Process(worker.pid).children(recursive=True):
+                process.kill()
+        worker.kill()
+        worker.join(CLOSING)

@@ -1,5 +1,6 @@
 """Units on the workers of a Dask cluster."""
 
+import queue
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
@@ -8,6 +9,7 @@ from functools import lru_cache
 from typing import Any, Literal
 
 from pixsieve import backend
+from pixsieve.errors import ClusterError
 from pixsieve.folder.run_folder import Run
 from pixsieve.runtime.execute import Failure, execute
 from pixsieve.runtime.receipts import Receipt
@@ -26,19 +28,17 @@ class Remote:
         self.opening = uuid.uuid4().hex
 
     def __call__(self, stage: Stage, units: list[tuple[Unit, str]]) -> Iterator[Receipt | Failure]:
-        from distributed import as_completed
-
         futures = {future.key: (future, unit) for future, unit in zip(self._submit(stage, units), units, strict=True)}
         killed = []
         try:
-            for future in as_completed([future for future, _ in futures.values()]):
+            for future in self._completed([future for future, _ in futures.values()]):
                 if future.status == "finished":
                     yield future.result()
                 else:
                     killed.append(futures[future.key][1])
             # A worker that dies too often takes with it the units that only waited there: each gets a try of its own.
             for unit in killed:
-                (future,) = self._submit(stage, [unit])
+                (future,) = self._completed(self._submit(stage, [unit]))
                 error = future.exception()
                 yield (
                     future.result()
@@ -48,6 +48,25 @@ class Remote:
             self.client.run(_release, self.run.backend.name)
         finally:
             self._stop([future for future, _ in futures.values()])
+
+    def _completed(self, futures: list[Any]) -> Iterator[Any]:
+        """The futures as they end. ClusterError when no worker has been there for a while: Dask waits for ever."""
+        ended: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        for future in futures:
+            future.add_done_callback(ended.put)
+        seen = time.monotonic()
+        for _ in futures:
+            while True:
+                try:
+                    yield ended.get(timeout=PATIENCE / 10)
+                    break
+                except queue.Empty:
+                    if self.client.nthreads():
+                        seen = time.monotonic()
+                    elif time.monotonic() - seen > PATIENCE:
+                        raise ClusterError(
+                            f"all workers are gone, none has come in {PATIENCE} s; the same command goes on from here"
+                        ) from None
 
     def _stop(self, futures: list[Any]) -> None:
         """After an interruption nothing may go on writing once the lock of the run is free."""

@@ -1,8 +1,11 @@
 """Workers in other processes: the same work, and what happens when one fails or dies."""
 
+import multiprocessing
 import os
 import subprocess
 import sys
+import threading
+import time
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +18,7 @@ from pixsieve.folder.run_folder import Run
 from pixsieve.runtime.execute import Failure, execute
 from pixsieve.runtime.receipts import Receipt
 from pixsieve.runtime.stage import Stage, Unit
-from pixsieve.runtime.workers import attach, remote
+from pixsieve.runtime.workers import attach, local, remote
 from pixsieve.runtime.workers.farm import farm
 from pixsieve.stages import FLOW
 from pixsieve.stages.cluster import CLUSTER
@@ -32,12 +35,15 @@ def source(tmp_path: Path) -> Path:
 
 
 @contextmanager
-def cluster(folder: Path):
+def cluster(folder: Path, nanny: bool = True):
     """A scheduler and a worker as a job script would start them."""
     file = folder / "scheduler.json"
     scheduler = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--scheduler-file", str(file), "--port", "0"]
     worker = [sys.executable, "-m", "distributed.cli.dask_worker", "--scheduler-file", str(file), "--nthreads", "1"]
-    silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": folder}
+    # So that a worker finds the functions of this module.
+    there = os.environ | {"PYTHONPATH": str(Path(__file__).parents[3])}
+    silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": folder, "env": there}
+    worker += [] if nanny else ["--no-nanny"]
     options = ["--host", "127.0.0.1", "--dashboard-address", ":0"]
     started = [subprocess.Popen([*scheduler, *options], **silent), subprocess.Popen([*worker, *options], **silent)]
     try:
@@ -142,6 +148,57 @@ def _die_on_the_second(unit: Unit, mark: str, **where) -> Receipt:
     if unit.name == "00001":
         os._exit(9)
     return Receipt(unit.name, mark, {}, {}, 0.0)
+
+
+def _local(out: Path) -> Run:
+    config = Config.load(out / "config.yaml", settings=["workers.kind=local", "workers.n=1"])
+    return replace(Run.open(out), config=config)
+
+
+def _kill_the_first(tries: int) -> None:
+    """Workers are killed as soon as they are there, also those that take the place of the killed."""
+    end = time.monotonic() + 30
+    while tries and time.monotonic() < end:
+        for worker in multiprocessing.active_children():
+            worker.kill()
+            worker.join()
+            tries -= 1
+        time.sleep(0.01)
+
+
+def test_workers_that_die_while_they_start(source: Path, tmp_path: Path):
+    audit(source, tmp_path / "run", *CUT, until="scan")
+    killer = threading.Thread(target=_kill_the_first, args=(1,))
+    killer.start()
+    with (
+        pytest.raises(ClusterError, match=r"have not started: .*--set workers\.kind=inline"),
+        farm(_local(tmp_path / "run")),
+    ):
+        pass
+    killer.join()
+    assert not multiprocessing.active_children()
+
+
+def test_workers_that_die_while_they_are_started_again(source: Path, tmp_path: Path, monkeypatch):
+    """Dask waits for such a worker for ever when it closes."""
+    monkeypatch.setattr(local, "CLOSING", 1)
+    audit(source, tmp_path / "run", *CUT, until="scan")
+    with farm(_local(tmp_path / "run")):
+        _kill_the_first(4)
+    assert not multiprocessing.active_children()
+
+
+def test_no_worker_is_left(source: Path, tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(remote, "PATIENCE", 1)
+    monkeypatch.setattr(remote, "_execute", _die_on_the_second)
+    audit(source, tmp_path / "run", *CUT, until="embed")
+    with cluster(tmp_path, nanny=False) as file:
+        config = Config.load(
+            tmp_path / "run/config.yaml", settings=["workers.kind=attach", f"workers.scheduler_file={file}"]
+        )
+        run = replace(Run.open(tmp_path / "run"), config=config)
+        with farm(run) as do, pytest.raises(ClusterError, match="all workers are gone"):
+            list(do(CLUSTER, [(unit, "mark") for unit in CLUSTER.units(run)]))
 
 
 def test_names_and_counts_travel_and_nothing_else(source: Path, tmp_path: Path):
