@@ -3,23 +3,23 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 IMAGES ?=
-RUN ?= runs/$(if $(IMAGES),$(notdir $(patsubst %/,%,$(IMAGES))),demo)
+RUN ?=
 
 .PHONY: run test test-slow test-gpu check clean
 
 run: $(VENV)/ready
 ifeq ($(IMAGES),)
 	test -d runs/demo-images || $(BIN)/pixsieve demo runs/demo-images
-	$(BIN)/pixsieve run runs/demo-images --out "$(RUN)"
+	$(BIN)/pixsieve run runs/demo-images --out "$(or $(RUN),runs/demo)"
 else
-	$(BIN)/pixsieve run "$(IMAGES)" --out "$(RUN)"
+	$(BIN)/pixsieve run "$(IMAGES)" $(if $(RUN),--out "$(RUN)")
 endif
 
 test: $(VENV)/ready-test
 	$(BIN)/python -m pytest
 
 test-slow: $(VENV)/ready-test
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m slow --timeout 0
 
 test-gpu:
 	python -m pytest -m gpu

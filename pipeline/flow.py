@@ -8,6 +8,7 @@ from pathlib import Path
 from pixsieve import backend
 from pixsieve.config.sections import Config
 from pixsieve.errors import ConfigError
+from pixsieve.folder.begun import check_ours
 from pixsieve.runtime import progress
 from pixsieve.runtime.execute import NO_ROOM
 from pixsieve.runtime.lock import locked
@@ -18,9 +19,10 @@ from pixsieve.stages import FLOW
 from pixsieve.stages.scan import scan
 
 
-def run(config: Config, *, until: str | None = None, only: str | None = None) -> Summary:
+def run(config: Config, *, until: str | None = None, only: str | None = None, moved: bool = False) -> Summary:
     """Brings the run folder up to date with the source and the configuration, as far as stage `until`; or does one
-    stage only, with what the stages before it have left there.
+    stage only, with what the stages before it have left there. A run folder belongs to one source; moved: this source
+    is the same at another place.
 
     Raises a PixsieveError that says what is wrong. A unit that fails is in the summary; the others are done.
     """
@@ -33,10 +35,11 @@ def run(config: Config, *, until: str | None = None, only: str | None = None) ->
     last = until or only
     kind = source.kind(config.source)
     device, path = backend.of(backend.choose(config.workers.device)), Path(config.run.path)
+    check_ours(path)
     with _usable(path), locked(path), progress.logging_to(path / "logs"):
         for partial in path.rglob("*.partial"):  # left by a process that was killed
             partial.unlink()
-        this, scanned = scan(path, config, kind, device, len(os.sched_getaffinity(0)))
+        this, scanned = scan(path, config, kind, device, len(os.sched_getaffinity(0)), moved)
         return walk(this, FLOW[: names.index(last)] if last else FLOW, scanned, only)
 
 

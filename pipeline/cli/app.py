@@ -48,7 +48,12 @@ def options(
 
 @app.command("run")
 def run_(
-    source: Annotated[str, typer.Argument(help="A folder of images, a file of vectors, or a configuration (.yaml).")],
+    source: Annotated[
+        str,
+        typer.Argument(
+            help="A folder of images, a file of vectors, a configuration (.yaml), or a run folder to continue."
+        ),
+    ],
     out: Annotated[
         Path | None, typer.Option(help="The run folder; running again continues it. Default: runs/NAME.")
     ] = None,
@@ -58,6 +63,9 @@ def run_(
         Optional[str],  # noqa: UP045
         typer.Option(metavar="STAGE", help="Do this stage alone, with what those before it have left."),
     ] = None,
+    moved: Annotated[
+        bool, typer.Option("--moved", help="The source of the run folder is at another place than it was.")
+    ] = False,
     scheduler_file: Annotated[
         Path | None, typer.Option(help="Work on the Dask cluster of this scheduler file.")
     ] = None,
@@ -67,7 +75,7 @@ def run_(
     if scheduler_file is not None:
         settings += ["workers.kind=attach", f"workers.scheduler_file={str(scheduler_file.absolute())!r}"]
     with _exit_codes():
-        summary = audit(Config.load(source, out=out, settings=settings), until=until, only=only)
+        summary = audit(Config.load(source, out=out, settings=settings), until=until, only=only, moved=moved)
     for line in ending(summary):
         typer.echo(line)
     raise typer.Exit(summary.exit_code)

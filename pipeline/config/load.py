@@ -2,6 +2,7 @@
 
 import difflib
 import io
+import os
 from pathlib import Path
 from typing import Any, get_args
 
@@ -11,6 +12,24 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from pixsieve.config.cluster import METHODS
 from pixsieve.errors import ConfigError
+
+CONFIG, COMMITTED = "config.yaml", "manifest/blocks.json"  # what every run folder has, once its source is scanned
+
+
+def is_run(path: Path) -> bool:
+    return os.path.isfile(path / COMMITTED) and os.path.isfile(path / CONFIG)  # noqa: PTH113 (no error where forbidden)
+
+
+def checked_path(given: str | Path) -> Path:
+    """ConfigError for one that is empty, as of a variable that is not set, or that no file of text can hold."""
+    text = str(given)
+    if not text.strip():
+        raise ConfigError("SOURCE is empty: is a variable not set? For the current folder, write .")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ConfigError(f"the name {text!a} is not UTF-8: rename it, or make a link to it (ln -s)") from None
+    return Path(given)
 
 
 def parsed(text: str) -> Any:

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from pixsieve.config import keep_rules
 from pixsieve.config.cluster import METHODS, Cluster, Dbscan, candidates
-from pixsieve.config.load import assign, dumped, explain, other_method, read
+from pixsieve.config.load import CONFIG, assign, checked_path, dumped, explain, is_run, other_method, read
 from pixsieve.config.section import Choices, Name, Positive, Section, Similarity
 from pixsieve.errors import ConfigError
 
@@ -29,6 +29,8 @@ class Source(Section):
         None
     )
     format: Literal["auto", "folder", "vectors"] = "auto"
+    max_removed: Annotated[float, Field(ge=0, le=1)] = 0.5  # of the rows; a scan that would remove more stops
+    verify: Literal["never", "sample", "always"] = "never"  # by their bytes: files whose size and times are the same
     metadata: Name | None = None  # a .csv or .parquet file with a column `key`
     label: Name | None = None  # a column of it, or folder; null: its column `label`, else what the source says
     split: Name | None = None  # a column of it, or folder; null: its column `split`
@@ -150,18 +152,23 @@ class Config(Section):
 
     @classmethod
     def load(cls, source: str | Path, *, out: str | Path | None = None, settings: list[str] | None = None) -> Self:
-        """From a YAML file, or from defaults with `source` as the folder (or file of vectors) to audit.
+        """From a YAML file; from a run folder, to continue it as it was asked for; or from defaults with `source` as
+        the folder (or file of vectors) to audit.
 
         out: the run folder; default: the config's, else runs/<name of the source>. settings: "section.key=value", the
         value in YAML. Raises ConfigError.
         """
-        path = Path(source)
-        tree = read(path) if path.suffix in (".yaml", ".yml") else {"source": {"path": str(source)}}
+        path = checked_path(source)
+        if is_run(path):
+            tree = read(path / CONFIG)
+            tree["run"] = tree.get("run", {}) | {"path": str(path.absolute())}
+        else:
+            tree = read(path) if path.suffix in (".yaml", ".yml") else {"source": {"path": str(source)}}
         other_method(tree, settings or [])
         for setting in settings or []:
             assign(tree, setting)
         if out is not None:
-            assign(tree, f"run.path={json.dumps(str(out))}")
+            assign(tree, f"run.path={json.dumps(str(checked_path(out)))}")
         place = tree.get("source")
         if isinstance(place, dict) and isinstance(place.get("path"), str):
             place["path"] = str(Path(place["path"]).absolute())

@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pixsieve import files
+from pixsieve.config.load import COMMITTED as BLOCKS
 
-BLOCKS = "manifest/blocks.json"
 # What a source says of its rows. key: the user's name of the row. uri: how to read it again, relative to source.path,
 # so that a data set can move. stamp: whatever changes when the bytes change (mtime in ns, a digest, an object store's
 # etag). label: what the source says the row is, or null; of an image, the name of its folder.

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Literal, Self
 
 from pixsieve import backend
+from pixsieve.config.load import CONFIG
 from pixsieve.config.sections import Config
 from pixsieve.errors import FolderDamagedError
 from pixsieve.folder.embeddings import Store
@@ -13,8 +14,6 @@ from pixsieve.folder.manifest import Manifest
 from pixsieve.folder.measure import Measure
 from pixsieve.folder.metadata import Metadata
 from pixsieve.folder.skipped import digests
-
-CONFIG = "config.yaml"
 
 
 @dataclass(frozen=True)

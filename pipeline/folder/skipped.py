@@ -12,8 +12,17 @@ from pixsieve import files
 PLACE = "skipped.parquet"
 # A folder that is left out with all that is in it is one entry: a key that ends in a slash, without bytes.
 SKIPPED = pa.schema([("key", pa.string()), ("bytes", pa.int64()), ("why", pa.string())])
-# Why: the suffix, or the first bytes, are none of an image; source.exclude matches; source.pattern does not.
-SUFFIX, CONTENT, EXCLUDED, PATTERN = WHY = ("suffix", "content", "excluded", "pattern")
+# Why: the suffix, or the first bytes, are none of an image; source.exclude matches; source.pattern does not; it is the
+# folder of another run; a folder that may not be listed.
+SUFFIX, CONTENT, EXCLUDED, PATTERN, RUN, UNLISTABLE = WHY = (
+    "suffix",
+    "content",
+    "excluded",
+    "pattern",
+    "run",
+    "unlistable",
+)
+TOLD = (RUN, UNLISTABLE)  # by name
 NAMED = 20  # suffixes that are counted each for itself, at most
 NO_SUFFIX, FOLDERS, OTHERS = "without suffix", "folders", "others"
 CHUNK = 65536  # entries
@@ -72,13 +81,17 @@ def digests(root: Path) -> dict[str, str]:
 
 
 def numbers(table: pa.Table) -> dict[str, Any]:
-    """How many there are, by reason and by suffix."""
+    """How many there are, by reason and by suffix; and the first of those that are told by name."""
     why = _counted(table["why"])
+    named = {
+        name: table["key"].filter(pc.equal(table["why"], name))[:NAMED].to_pylist() for name in TOLD if name in why
+    }
     return {
         "entries": len(table),
         "bytes": pc.sum(table["bytes"]).as_py() or 0,
         "why": {name: why[name] for name in WHY if name in why},
         "suffixes": by_suffix(table["key"]),
+        **({"named": named} if named else {}),
     }
 
 

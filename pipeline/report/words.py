@@ -4,7 +4,7 @@ import shlex
 from typing import Any
 
 from pixsieve import files
-from pixsieve.folder.skipped import in_words
+from pixsieve.folder.skipped import RUN, UNLISTABLE, in_words
 from pixsieve.runtime.summary import Summary
 
 
@@ -41,6 +41,11 @@ def found(report: dict[str, Any]) -> list[str]:
     skipped = report.get("skipped")  # not in a report of before
     if skipped and skipped["entries"]:
         lines.insert(1, f"Skipped     {skipped['entries']:,} that are no rows: {in_words(skipped['suffixes'])}")
+        named = skipped.get("named", {})
+        if RUN in named:
+            lines.insert(2, f"            of these, run folders: {', '.join(named[RUN])}")
+        if UNLISTABLE in named:
+            lines.append(f"WARNING     folders that may not be listed, so not audited: {', '.join(named[UNLISTABLE])}")
     labels, leakage = report["mislabels"], report["leakage"]
     if labels["labelled"]:
         lines.append(f"Labels      {labels['certain']:,} errors, and {labels['potential']:,} potential")

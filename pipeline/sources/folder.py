@@ -1,5 +1,6 @@
 """A folder of images."""
 
+import errno
 import os
 import stat
 from collections.abc import Callable, Iterator
@@ -10,13 +11,17 @@ from urllib.parse import quote, unquote_to_bytes
 
 import pyarrow as pa
 
+from pixsieve.config.load import is_run
 from pixsieve.config.sections import Source
 from pixsieve.errors import SourceError
 from pixsieve.folder.links import FILES
 from pixsieve.folder.manifest import LISTING
-from pixsieve.folder.skipped import EXCLUDED, Gathered, Listing
+from pixsieve.folder.skipped import EXCLUDED, RUN, UNLISTABLE, Gathered, Listing
 from pixsieve.images import signs
 from pixsieve.sources import pictures
+from pixsieve.sources.known import CHANGED, UNREADABLE
+
+FORBIDDEN = (errno.EACCES, errno.EPERM)
 
 
 class Row(NamedTuple):
@@ -29,17 +34,16 @@ class Row(NamedTuple):
     label: str | None
     file: tuple[int, int] | None  # device and number, None where it is not known
     symbolic: bool
+    changed: int | None  # when the inode was, in ns
 
 
 def listing(source: Source, run: Path) -> Listing:
-    """The files, by key: those that are rows by the rule of pictures.py (LISTING and FILES), and the others. What lies
-    under `run` (the run folder) is neither."""
+    """The files, by key: those that are rows by the rule of pictures.py (LISTING, FILES and CHANGED), and the others.
+    What lies under `run` (the run folder) is neither."""
     skipped = Gathered()
     rows = sorted(rows_of(Path(source.path), pictures.rule(source), run, skipped.add), key=lambda row: row.key)
-    schema, first = pa.schema([*LISTING, *FILES]), dict[tuple[int, int], int]()
-    listed = [
-        (*row[:5], first.setdefault(row.file, at) if row.file else None, row.symbolic) for at, row in enumerate(rows)
-    ]
+    schema, first = pa.schema([*LISTING, *FILES, (CHANGED, pa.int64())]), dict[tuple[int, int], int]()
+    listed = [(*row[:5], first.setdefault(row.file, at) if row.file else None, *row[6:]) for at, row in enumerate(rows)]
     columns = zip(*listed, strict=True) if rows else [()] * len(schema)
     arrays = [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)]
     return Listing(pa.table(arrays, schema), skipped.table())
@@ -72,6 +76,10 @@ def rows_of(
             info_here = os.stat(place)  # noqa: PTH116
             entries = list(os.scandir(place))
         except OSError as error:
+            if folder and error.errno in FORBIDDEN:
+                if rule.may_want_in(os.fsdecode(folder)):
+                    skipped(f"{to_key(folder)}/", None, UNLISTABLE)
+                continue
             raise SourceError(
                 f"cannot list the folder {os.fsdecode(place)}: {error.strerror}; its images would be taken for removed"
             ) from None
@@ -91,6 +99,8 @@ def rows_of(
                     continue
                 if rule.leaves_out(os.fsdecode(path)):
                     skipped(f"{to_key(path)}/", None, EXCLUDED)
+                elif is_run(Path(os.fsdecode(entry.path))):
+                    skipped(f"{to_key(path)}/", None, RUN)
                 else:
                     todo.append((path, here, symbolic))
             elif info is None or stat.S_ISREG(info.st_mode):
@@ -100,10 +110,10 @@ def rows_of(
                     skipped(to_key(path), size, why)
                     continue
                 # A file whose permissions are mended is a changed file.
-                stamp += "" if os.access(entry.path, os.R_OK) else " unreadable"
+                stamp += "" if os.access(entry.path, os.R_OK) else UNREADABLE
                 label = to_key(os.path.basename(folder)) or None  # noqa: PTH119
                 file = (info.st_dev, info.st_ino) if info and info.st_ino else None
-                yield Row(to_key(path), quote(path), size, stamp, label, file, symbolic)
+                yield Row(to_key(path), quote(path), size, stamp, label, file, symbolic, info and info.st_ctime_ns)
 
 
 def _head(path: bytes) -> bytes:

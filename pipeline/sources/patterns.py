@@ -32,6 +32,30 @@ def matcher(patterns: str | Sequence[str]) -> Callable[[str], bool]:
     return wanted
 
 
+def within(patterns: str | Sequence[str]) -> Callable[[str], bool]:
+    """Whether something in a folder (its relative path) may match: never no where the answer is yes."""
+    include = [one for one in _expanded(listed(patterns)) if not one.startswith("!") or one.startswith("!(")]
+    parts = [one.split("/") for one in include]
+
+    def may(folder: str) -> bool:
+        names = folder.split("/")
+        return not parts or any(_leads(names, one) for one in parts)
+
+    return may
+
+
+def _leads(names: list[str], pattern: list[str]) -> bool:
+    """Whether a path that begins with the names may match the parts of a pattern."""
+    if any(sign in part for part in pattern for sign in "(["):
+        return True  # a slash in there parts nothing
+    for name, part in zip(names, pattern[:-1], strict=False):
+        if part == "**":
+            return True
+        if not glob.globmatch(name, part, flags=glob.DOTGLOB | glob.FORCEUNIX):
+            return False
+    return len(names) < len(pattern) or pattern[-1] == "**"
+
+
 def suffix(path: str) -> str:
     """Of the name of a file, in lower case; empty for none. A dot at either end of the name begins none."""
     name = path[path.rfind("/") + 1 :]

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from pixsieve.config.sections import Source
 from pixsieve.folder.skipped import CONTENT, EXCLUDED, PATTERN, SUFFIX, by_suffix, in_words
 from pixsieve.images import signs
-from pixsieve.sources import patterns
+from pixsieve.sources import patterns, vector_files
 
 Matcher = Callable[[str], bool]
 NEAREST = 5  # suffixes that are told
@@ -24,6 +24,7 @@ NEAREST = 5  # suffixes that are told
 class Rule(NamedTuple):
     wanted: Matcher | None  # by source.pattern; None: what is a picture
     unwanted: Matcher  # by source.exclude
+    may_want_in: Matcher  # whether a folder (its relative path) may hold what is wanted
 
     def leaves_out(self, folder: str) -> bool:
         """Whether a folder (its relative path) is left out with all that is in it."""
@@ -49,7 +50,11 @@ class Rule(NamedTuple):
 
 def rule(source: Source) -> Rule:
     wanted = None if source.pattern is None else patterns.matcher(source.pattern)
-    return Rule(wanted, patterns.matcher(source.exclude) if source.exclude else _nothing)
+    return Rule(
+        wanted,
+        patterns.matcher(source.exclude) if source.exclude else _nothing,
+        _everything if source.pattern is None else patterns.within(source.pattern),
+    )
 
 
 def no_rows(source: Source, skipped: pa.Table) -> str:
@@ -74,8 +79,14 @@ def no_rows(source: Source, skipped: pa.Table) -> str:
     wanted = (
         "has no picture" if source.pattern is None else f"has no file that matches source.pattern {source.pattern!r}"
     )
-    return "; ".join(part for part in (f"{wanted}; there are {there}", excluded) if part)
+    given = {*counts} & {*vector_files.READERS, ".npy"}
+    hint = "for vectors, give one of the files; Parquet files together: --set source.format=vectors" * bool(given)
+    return "; ".join(part for part in (f"{wanted}; there are {there}", excluded, hint) if part)
 
 
 def _nothing(path: str) -> bool:
     return False
+
+
+def _everything(path: str) -> bool:
+    return True

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import unquote
 
 import numpy as np
 import pyarrow as pa
@@ -19,6 +20,8 @@ from pixsieve.sources import pickled
 VECTORS = ("vectors", "vector", "embeddings", "embedding")
 KEYS = ("key", "keys", "id", "ids", "path", "paths")
 LABELS = ("label", "labels")
+ZARR = ("zarr.json", ".zarray", ".zgroup")  # in the folder of one
+NO_VALUE = "__HIVE_DEFAULT_PARTITION__"  # the name of a folder of rows whose value is null
 PART_BYTES = 16 << 20  # of vectors in memory at a time
 
 
@@ -36,7 +39,13 @@ class Content(NamedTuple):
 def content(path: Path) -> Content:
     """Raises SourceError for whatever is wrong with the file, as far as it shows before the vectors are read."""
     with reading(path):
-        return READERS[".zarr" if path.is_dir() else path.suffix](path)
+        if path.is_dir():
+            return _zarr(path) if is_zarr(path) else _parts(path)
+        return READERS[path.suffix](path)
+
+
+def is_zarr(folder: Path) -> bool:
+    return folder.suffix == ".zarr" or any((folder / name).is_file() for name in ZARR)
 
 
 @contextmanager
@@ -115,6 +124,47 @@ def _parquet(path: Path) -> Content:
         check(path, dtype, (n, d), name)
         keys, labels = _names(path, schema.names, lambda column: file.read(columns=[column])[column], n)
     return Content((n, d), dtype, _parquet_parts(path, name, d, dtype), keys, labels)
+
+
+def _parts(path: Path) -> Content:
+    """A folder of Parquet files, as Spark, Dask and Ray write: in the order of their paths, without those whose names
+    begin with _ or a dot. Labels may be the names of the folders, `label=cat/` (Hive)."""
+    files = [file for file in path.rglob("*.parquet") if not file.relative_to(path).as_posix().startswith(("_", "."))]
+    files = sorted(file for file in files if file.is_file() and not file.name.startswith(("_", ".")))
+    filled = [file for file in files if pq.read_metadata(file).num_rows]  # Spark writes empty ones too
+    if not filled:
+        raise SourceError(f"source.path: {path} has {len(files)} Parquet files, and no row in them")
+    found = [_of_folder(file.relative_to(path), _parquet(file)) for file in filled]
+    for file, one in zip(filled, found, strict=True):
+        for what in ("dtype", "keys", "labels"):
+            if _kind(one, what) != _kind(found[0], what):
+                raise SourceError(f"source.path: {file} and {filled[0]} do not fit together: {what}")
+        if one.shape[1] != found[0].shape[1]:
+            raise SourceError(f"source.path: {file} has vectors of {one.shape[1]} numbers, {found[0].shape[1]} before")
+    keys, labels = (
+        None
+        if getattr(found[0], what) is None
+        else pa.chunked_array([chunk for one in found for chunk in getattr(one, what).chunks], pa.string())
+        for what in ("keys", "labels")
+    )
+    shape = (sum(one.shape[0] for one in found), found[0].shape[1])
+    parts = (part for one in found for part in one.parts)
+    return Content(shape, found[0].dtype, parts, None if keys is None else _keys(path, "key", keys), labels)
+
+
+def _kind(one: Content, what: str) -> Any:
+    value = getattr(one, what)
+    return value if what == "dtype" else value is None
+
+
+def _of_folder(path: Path, found: Content) -> Content:
+    """With the label that the names of the folders on the path say, where the file itself has none."""
+    said = dict(part.split("=", 1) for part in path.parts[:-1] if "=" in part)
+    name = next((name for name in LABELS if name in said), None)
+    if name is None or found.labels is not None:
+        return found
+    label = None if said[name] == NO_VALUE else unquote(said[name])
+    return found._replace(labels=pa.chunked_array([pa.array([label] * found.shape[0], pa.string())]))
 
 
 def _open_parquet(path: Path) -> pq.ParquetFile:

@@ -23,7 +23,7 @@ from pixsieve.folder.manifest import LISTING
 from pixsieve.sources import vector_files
 
 SUFFIXES = (".npy", *vector_files.READERS)
-ZARR = ("zarr.json", ".zarray", ".zgroup")  # in the folder of one
+PARTS = ("_SUCCESS", "_metadata", "_common_metadata")  # in a folder of Parquet files
 ROWS = 65536  # hashed at a time
 VERSION = 1  # of what unpack writes
 
@@ -46,9 +46,9 @@ class Datapoint:
 
 
 def is_given(path: Path) -> bool:
-    """Whether the path looks like given vectors. A folder does if it is a zarr."""
+    """Whether the path looks like given vectors. A folder does if it is a zarr, or one of parts of a Parquet file."""
     if path.is_dir():
-        return path.suffix == ".zarr" or any((path / name).is_file() for name in ZARR)
+        return vector_files.is_zarr(path) or path.suffix == ".parquet" or any((path / p).is_file() for p in PARTS)
     return path.suffix in SUFFIXES and path.suffix != ".zarr"
 
 

@@ -17,9 +17,11 @@ import pyarrow as pa
 
 from pixsieve import descriptors, files
 from pixsieve.backend import Backend
+from pixsieve.config.load import CONFIG
 from pixsieve.config.sections import Config, Source
 from pixsieve.errors import ConfigError, SourceError
-from pixsieve.folder import links, run_folder, skipped
+from pixsieve.folder import links, skipped
+from pixsieve.folder.begun import check_fits
 from pixsieve.folder.links import Links
 from pixsieve.folder.manifest import Manifest
 from pixsieve.folder.measure import VECTORS, Measure
@@ -27,6 +29,7 @@ from pixsieve.folder.metadata import Metadata
 from pixsieve.folder.run_folder import Run
 from pixsieve.runtime.summary import StageSummary
 from pixsieve.sources import metadata, pictures, source, vectors
+from pixsieve.sources.known import other_bytes, save, with_unlistable
 
 log = logging.getLogger("pixsieve")
 
@@ -38,8 +41,9 @@ class Scanned(NamedTuple):
     summary: StageSummary
 
 
-def scan(path: Path, config: Config, kind: str, backend: Backend, threads: int) -> Scanned:
-    """Brings the run folder `path` up to date with the source, which is of this kind.
+def scan(path: Path, config: Config, kind: str, backend: Backend, threads: int, moved: bool = False) -> Scanned:
+    """Brings the run folder `path` up to date with the source, which is of this kind. moved: it may have another path
+    than it had.
 
     Raises ConfigError for a configuration that does not fit the run or the source, SourceError for a source that is not
     as it must be. Then nothing is changed that a result follows from.
@@ -48,21 +52,21 @@ def scan(path: Path, config: Config, kind: str, backend: Backend, threads: int) 
     known = Manifest.load(path) or Manifest(path, config.run.batch_rows, (), (), (), numbered=False)
     if kind == VECTORS and known.numbered is None:
         raise ConfigError(f"{path} was begun by a version that sorted rows by key as text; start a new run folder")
-    if known.batch_rows != config.run.batch_rows:
-        raise ConfigError(
-            f"run.batch_rows is {config.run.batch_rows}, but {path} was begun with {known.batch_rows};"
-            " set it back or start a new run folder"
-        )
+    check_fits(path, config, known, moved)
     listed = metadata.without_own(config.source, source.KINDS[kind].listing(config.source, path))
+    listed = with_unlistable(listed, known)
     _check_some(config.source, kind, listed, int(known.live().sum()))
+    change = _change(known, listed.rows, other_bytes(path, config.source, known, listed.rows))
+    _check_removed(config.source, known, change)
     metadata.scanned(path, config, listed.rows)
     measure = _measure(path, config, kind, backend)
     rows = links.scanned(path, listed.rows)
-    manifest, counts = _compared(
-        path, replace(known, numbered=listed.numbered), rows, config.run.block_rows or backend.block_rows
-    )
     # Only now: a configuration that does not fit the run must not take the place of the one that made it.
-    files.write(path / run_folder.CONFIG, config.dump().encode())
+    files.write(path / CONFIG, config.dump().encode())
+    known = replace(known, numbered=listed.numbered)
+    manifest = _committed(path, known, rows, change, config.run.block_rows or backend.block_rows)
+    save(path, config.source, listed.rows)
+    counts = {"rows": len(rows), "new": int(change.new.sum()), "removed": len(change.dead)}
     others = skipped.save(path, listed.skipped)
     if len(listed.skipped):
         log.info("skipped, as they are no rows: %s", skipped.in_words(skipped.by_suffix(listed.skipped["key"])))
@@ -114,24 +118,43 @@ class Listed(NamedTuple):
     stamp: str
 
 
-def _compared(path: Path, known: Manifest, found: pa.Table, block_rows: int) -> tuple[Manifest, dict[str, int]]:
-    """The manifest of now, and how many rows there are, are new and are removed."""
+class Change(NamedTuple):
+    """What is in the source now, against what the run knows."""
+
+    new: np.ndarray  # (n,) booleans: rows of the listing that are new, or changed
+    dead: np.ndarray  # rows of the run that are there no longer, or not as they were; ascending
+    gone: int  # of these, keys that are there no longer
+
+
+def _change(known: Manifest, found: pa.Table, rewritten: set[str]) -> Change:
+    """rewritten: keys of files that look the same and are not."""
     table = known.living(["key", "bytes", "stamp"])
     old = dict(zip(_listed(table), table["row"].to_pylist(), strict=True))
-    new = np.array([old.pop(listed, None) is None for listed in _listed(found)], bool)
-    dead = np.array(sorted(old.values()), np.int64)
-    added = found.filter(pa.array(new))
-    manifest = known
-    if len(added) or len(dead) or not known.batches:
-        manifest = _committed(path, known, added, dead, block_rows)
-    return manifest, {"rows": len(found), "new": len(added), "removed": len(dead)}
+    new = np.array([listed.key in rewritten or old.pop(listed, None) is None for listed in _listed(found)], bool)
+    gone = {listed.key for listed in old} - {*found["key"].filter(pa.array(new)).to_pylist()}
+    return Change(new, np.array(sorted(old.values()), np.int64), len(gone))
+
+
+def _check_removed(source: Source, known: Manifest, change: Change) -> None:
+    """SourceError where more of the rows are gone than may be."""
+    before = int(known.live().sum())
+    if change.gone > source.max_removed * before:
+        raise SourceError(
+            f"source.path: {source.path} lacks {change.gone:,} of the {before:,} rows of the run, more than"
+            f" source.max_removed allows ({source.max_removed:.0%}); nothing has been changed. Is a disk not mounted, a"
+            " pattern another one? If they are gone on purpose: --set source.max_removed=1"
+        )
 
 
 def _listed(table: pa.Table) -> Iterator[Listed]:
     return map(Listed, *(table[name].to_pylist() for name in Listed._fields))
 
 
-def _committed(path: Path, known: Manifest, added: pa.Table, dead: np.ndarray, block_rows: int) -> Manifest:
+def _committed(path: Path, known: Manifest, found: pa.Table, change: Change, block_rows: int) -> Manifest:
+    """The manifest of now. found: the rows of the listing."""
+    added, dead = found.filter(pa.array(change.new)), change.dead
+    if known.batches and not (len(added) or len(dead)):
+        return known
     size, start = known.batch_rows, len(known.batches)
     batches = list(known.batches)
     for at in range(0, len(added), size):

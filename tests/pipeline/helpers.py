@@ -16,9 +16,9 @@ TABLES = ("assignments", "clusters", "duplicates", "better", "outliers", "mislab
 GIVEN = Measure("vectors", "cosine", "float16", 16, 0.95)  # of rows of 16 numbers
 
 
-def audit(source: Path, out: Path, *settings: str, until: str | None = None) -> Summary:
+def audit(source: Path, out: Path, *settings: str, until: str | None = None, moved: bool = False) -> Summary:
     own = fitting(settings)
-    return run(Config.load(source, out=out, settings=["workers.device=cpu", *own]), until=until)
+    return run(Config.load(source, out=out, settings=["workers.device=cpu", *own]), until=until, moved=moved)
 
 
 def fitting(settings: Sequence[str]) -> list[str]:

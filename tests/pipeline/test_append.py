@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pixsieve import files
+from pixsieve import ConfigError, files
 from pixsieve.folder.manifest import Manifest
 from pixsieve.folder.run_folder import Run
 from pixsieve.images.status import USABLE
@@ -148,8 +148,11 @@ def test_a_data_set_can_move(tmp_path: Path):
         save(tmp_path / f"images/{number}.png", pattern(rng))
     audit(tmp_path / "images", tmp_path / "run", *SETTINGS)
     (tmp_path / "images").rename(tmp_path / "elsewhere")
-    done = ran(audit(tmp_path / "elsewhere", tmp_path / "run", *SETTINGS))
+    with pytest.raises(ConfigError, match=r"run is the run of .*images, not of .*elsewhere.*--out.*--moved"):
+        audit(tmp_path / "elsewhere", tmp_path / "run", *SETTINGS)
+    done = ran(audit(tmp_path / "elsewhere", tmp_path / "run", *SETTINGS, moved=True))
     assert done == {"report": 1}
+    assert ran(audit(tmp_path / "elsewhere", tmp_path / "run", *SETTINGS)) == {}
 
 
 def test_a_run_inside_the_source_is_no_source(tmp_path: Path):

@@ -103,16 +103,27 @@ def mortal() -> list[str]:
     return ["setpriv", "--bounding-set", powers, "--inh-caps", powers]
 
 
-def test_a_folder_that_cannot_be_listed_is_no_empty_folder(tmp_path: Path):
-    save(tmp_path / "images/a.png", PIXELS)
-    save(tmp_path / "images/private/b.png", PIXELS)
-    (tmp_path / "images/private").chmod(0)
+def test_a_folder_that_cannot_be_listed_is_told_and_its_rows_are_kept(tmp_path: Path):
+    images, out = tmp_path / "images", tmp_path / "out/run"
+    for name in ("a.png", "private/b.png", "private/in/c.png"):
+        save(images / name, pattern(np.random.default_rng(len(name))))
+    assert command(images, out).returncode == 0
+    (images / "private").chmod(0)
     try:
-        done = command(tmp_path / "images", tmp_path / "out/run", before=mortal())
+        done = [command(images, out, before=mortal()) for _ in range(2)]
+        fresh = command(images, tmp_path / "out/fresh", before=mortal())
+        outside = command(images, tmp_path / "out/other", "--set", "source.pattern=al*/**", before=mortal())
     finally:
-        (tmp_path / "images/private").chmod(0o755)
-    assert done.returncode == 2, done.stderr
-    assert "private: Permission denied" in done.stderr
+        (images / "private").chmod(0o755)
+    assert [one.returncode for one in (*done, fresh)] == [0, 0, 0], done[0].stderr
+    assert "may not be listed, so not audited: private/" in done[0].stdout and "private/" in fresh.stdout
+    assert "Nothing to do: 3 rows" in done[1].stdout
+    found = {row["key"]: row["status"] for row in by_key(out, "images")}
+    assert found == {"a.png": "ok", "private/b.png": "unreadable", "private/in/c.png": "unreadable"}
+    assert len(by_key(tmp_path / "out/fresh", "images")) == 1
+    assert outside.returncode == 2 and "private" not in outside.stderr  # nothing in it can be wanted
+    assert command(images, out).returncode == 0
+    assert {row["status"] for row in by_key(out, "images")} == {"ok"}
 
 
 def test_a_file_that_cannot_be_read_is_a_row(tmp_path: Path):

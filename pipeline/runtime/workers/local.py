@@ -2,6 +2,7 @@
 
 import logging
 import multiprocessing
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing.process import BaseProcess
@@ -36,6 +37,7 @@ def local_cluster(run: Run) -> Iterator[Any]:
         except TimeoutError:
             log.warning("the workers have not ended in %s s: killed", CLOSING)
             cluster.shutdown_on_close = False  # it would only be waited for again when Python ends
+            cluster.loop.add_callback(_start_none, list(cluster.workers.values()))
         _kill(before)
 
 
@@ -60,11 +62,21 @@ def _first(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"
 
 
+def _start_none(nannies: list[Any]) -> None:
+    """A nanny starts a worker again that dies, unless it is about to end itself."""
+    for nanny in nannies:
+        nanny.close_gracefully()
+
+
 def _kill(before: set[BaseProcess]) -> None:
-    """The processes of Python that have come since, and those that they have started."""
-    for worker in set(multiprocessing.active_children()) - before:
-        with suppress(psutil.NoSuchProcess):
-            for process in psutil.Process(worker.pid).children(recursive=True):
-                process.kill()
-        worker.kill()
-        worker.join(CLOSING)
+    """The processes of Python that have come since, and those that they have started; and again, as long as there are
+    any: a nanny may just have been starting one."""
+    end = time.monotonic() + CLOSING
+    while (workers := set(multiprocessing.active_children()) - before) and time.monotonic() < end:
+        for worker in workers:
+            with suppress(psutil.NoSuchProcess):
+                for process in psutil.Process(worker.pid).children(recursive=True):
+                    process.kill()
+            worker.kill()
+            worker.join(CLOSING)
+        time.sleep(0.2)

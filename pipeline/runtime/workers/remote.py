@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pixsieve import backend
 from pixsieve.errors import ClusterError
@@ -17,6 +17,7 @@ from pixsieve.runtime.stage import Stage, Unit
 from pixsieve.runtime.workers.attach import PATIENCE
 
 Device = Literal["cpu", "gpu"]
+T = TypeVar("T")
 Farm = Callable[[Stage, list[tuple[Unit, str]]], Iterable[Receipt | Failure]]
 
 
@@ -32,41 +33,53 @@ class Remote:
         killed = []
         try:
             for future in self._completed([future for future, _ in futures.values()]):
-                if future.status == "finished":
-                    yield future.result()
-                else:
+                outcome = self._outcome(future)
+                if isinstance(outcome, Exception):
                     killed.append(futures[future.key][1])
+                else:
+                    yield outcome
             # A worker that dies too often takes with it the units that only waited there: each gets a try of its own.
             for unit in killed:
                 (future,) = self._completed(self._submit(stage, [unit]))
-                error = future.exception()
-                yield (
-                    future.result()
-                    if error is None
-                    else Failure(unit[0].name, f"{type(error).__name__}: {error}", f"{error}\n")
-                )
+                outcome = self._outcome(future)
+                if isinstance(outcome, Exception):
+                    outcome = Failure(unit[0].name, f"{type(outcome).__name__}: {outcome}", f"{outcome}\n")
+                yield outcome
             self.client.run(_release, self.run.backend.name)
         finally:
             self._stop([future for future, _ in futures.values()])
 
     def _completed(self, futures: list[Any]) -> Iterator[Any]:
-        """The futures as they end. ClusterError when no worker has been there for a while: Dask waits for ever."""
+        """The futures as they end."""
         ended: queue.SimpleQueue[Any] = queue.SimpleQueue()
         for future in futures:
             future.add_done_callback(ended.put)
-        seen = time.monotonic()
         for _ in futures:
-            while True:
-                try:
-                    yield ended.get(timeout=PATIENCE / 10)
-                    break
-                except queue.Empty:
-                    if self.client.nthreads():
-                        seen = time.monotonic()
-                    elif time.monotonic() - seen > PATIENCE:
-                        raise ClusterError(
-                            f"all workers are gone, none has come in {PATIENCE} s; the same command goes on from here"
-                        ) from None
+            yield self._patiently(ended.get, queue.Empty)
+
+    def _outcome(self, future: Any) -> Receipt | Failure | Exception:
+        """Of a unit that has ended; the exception where its worker has died. Where the worker has died since, and its
+        result with it, Dask does the unit again."""
+        try:
+            return self._patiently(future.result, TimeoutError)
+        except ClusterError:
+            raise
+        except Exception as error:
+            return error
+
+    def _patiently(self, take: Callable[..., T], late: type[Exception]) -> T:
+        """What `take` returns. ClusterError when no worker has been there for a while: Dask waits for ever."""
+        seen = time.monotonic()
+        while True:
+            try:
+                return take(timeout=PATIENCE / 10)
+            except late:
+                if self.client.nthreads():
+                    seen = time.monotonic()
+                elif time.monotonic() - seen > PATIENCE:
+                    raise ClusterError(
+                        f"all workers are gone, none has come in {PATIENCE} s; the same command goes on from here"
+                    ) from None
 
     def _stop(self, futures: list[Any]) -> None:
         """After an interruption nothing may go on writing once the lock of the run is free."""

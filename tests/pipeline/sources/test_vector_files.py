@@ -12,9 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 import zarr
 
-from pixsieve import ConfigError, SourceError
+from pixsieve import ConfigError, SourceError, datapoints
 from pixsieve.sources import vector_files
-from tests.pipeline.helpers import audit
+from tests.pipeline.helpers import audit, by_key
 from tests.pipeline.sources import given
 
 X = np.random.default_rng(0).normal(size=(6, 4)).astype(np.float32)
@@ -192,5 +192,31 @@ def test_formats_that_are_asked_for_wrongly(tmp_path: Path):
     with pytest.raises(ConfigError, match=r"source.format is 'folder' but .* is a vectors source"):
         audit(tmp_path / "x.npz", tmp_path / "run", "source.format=folder")
     (tmp_path / "x.csv").touch()
-    with pytest.raises(SourceError, match=r"nor vectors \(\.npy, \.npz, \.parquet, \.zarr, \.pkl\)"):
+    with pytest.raises(SourceError, match="is a list: give the folder"):
         audit(tmp_path / "x.csv", tmp_path / "run")
+
+
+@pytest.mark.parametrize("hive", [False, True])
+def test_parts_of_a_parquet_file(tmp_path: Path, hive: bool):
+    """As Spark, Dask and Ray write."""
+    x = np.random.default_rng(0).normal(size=(9, 4)).astype(np.float32)
+    place = tmp_path / ("x.parquet" if not hive else "table")
+    for number, part in enumerate(np.split(np.arange(9), [4, 4, 7])):
+        folder = place / f"label=c%20{number}" if hive else place
+        folder.mkdir(parents=True, exist_ok=True)
+        rows = {"vector": list(x[part]), "id": [f"k{at}" for at in part]}
+        pq.write_table(
+            pa.table(rows, pa.schema([("vector", pa.list_(pa.float32())), ("id", pa.string())])),
+            folder / f"part-{number}.parquet",
+        )
+    (place / "_SUCCESS").touch()
+    found = list(datapoints(place))
+    np.testing.assert_array_equal([one.vector for one in found], x)
+    assert [one.key for one in found] == [f"k{at}" for at in range(9)]
+    expected = ["c 0"] * 4 + ["c 2"] * 3 + ["c 3"] * 2
+    assert [one.label for one in found] == (expected if hive else [None] * 9)
+    audit(place, tmp_path / "run")
+    assert len(by_key(tmp_path / "run", "images")) == 9
+    pq.write_table(pa.table({"vector": [[1.0, 2.0]], "id": ["z"]}), place / "part-9.parquet")
+    with pytest.raises(SourceError, match=r"part-9\.parquet.*do not fit together: dtype|of 2 numbers"):
+        list(datapoints(place))
