@@ -1,10 +1,13 @@
-"""Files that appear whole or not at all, and their digests."""
+"""Files that appear whole or not at all, and their digests. Reading one that is not what a run wrote raises
+FolderDamagedError."""
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
+from zipfile import BadZipFile
 
 import numpy as np
 import pyarrow as pa
@@ -12,6 +15,8 @@ import pyarrow.parquet as pq
 import xxhash
 
 from pixsieve.errors import FolderDamagedError
+
+KEPT = ("manifest", "removed")  # folders of what no run can make again
 
 
 def write(path: Path, content: bytes | Callable[[BinaryIO], Any]) -> None:
@@ -43,27 +48,44 @@ def write_arrays(path: Path, **arrays: np.ndarray) -> None:
     write(path, lambda file: np.savez(file, **arrays))  # type: ignore[arg-type]
 
 
-def read_json(path: Path) -> Any:
-    """FolderDamagedError for what is no JSON."""
+@contextmanager
+def intact(path: Path) -> Iterator[None]:
+    """What is read inside is what a run wrote to `path`. FolderDamagedError if it cannot be; OSError as it is."""
     try:
+        yield
+    except (ValueError, KeyError, TypeError, AttributeError, EOFError, BadZipFile, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:  # pyarrow's own OSErrors have none
+            raise
+        kept = path.parent.name in KEPT
+        way_out = "restore it, or start a new run folder" if kept else "delete it, and the next run makes it again"
+        said = " ".join(str(error).split()) if isinstance(error, ValueError | OSError) else "it lacks what a run writes"
+        raise FolderDamagedError(f"{path} is damaged ({said}); {way_out}") from None
+
+
+def read_json(path: Path) -> Any:
+    with intact(path):
         return json.loads(path.read_text("utf-8"))
-    except ValueError as error:
-        raise FolderDamagedError(f"{path} is damaged: {error}; restore it, or start a new run folder") from None
 
 
 def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
-    with path.open("rb") as file:
+    with intact(path), path.open("rb") as file:
         return pq.read_table(file, columns=columns)
 
 
 def read_schema(path: Path) -> pa.Schema:
     """Of a table."""
-    with path.open("rb") as file:
+    with intact(path), path.open("rb") as file:
         return pq.read_schema(file)
 
 
+def read_array(path: Path) -> np.ndarray:
+    """In place: read-only, and read where it is used."""
+    with intact(path):
+        return np.load(path, mmap_mode="r")
+
+
 def read_arrays(path: Path) -> dict[str, np.ndarray]:
-    with np.load(path) as arrays:
+    with intact(path), np.load(path) as arrays:
         return {name: arrays[name] for name in arrays.files}
 
 

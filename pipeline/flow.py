@@ -18,6 +18,8 @@ from pixsieve.sources import source
 from pixsieve.stages import FLOW
 from pixsieve.stages.scan import scan
 
+STAGES = ["scan", *(stage.name for stage in FLOW)]
+
 
 def run(config: Config, *, until: str | None = None, only: str | None = None, moved: bool = False) -> Summary:
     """Brings the run folder up to date with the source and the configuration, as far as stage `until`; or does one
@@ -26,10 +28,9 @@ def run(config: Config, *, until: str | None = None, only: str | None = None, mo
 
     Raises a PixsieveError that says what is wrong. A unit that fails is in the summary; the others are done.
     """
-    names = ["scan", *(stage.name for stage in FLOW)]
     for option, stage in (("until", until), ("only", only)):
-        if stage is not None and stage not in names:
-            raise ConfigError(f"--{option} {stage!r}: the stages are {', '.join(names)}")
+        if stage is not None and stage not in STAGES:
+            raise ConfigError(f"--{option} {stage!r}: the stages are {', '.join(STAGES)}")
     if until is not None and only is not None:
         raise ConfigError("--until and --only: give one of them")
     last = until or only
@@ -40,7 +41,7 @@ def run(config: Config, *, until: str | None = None, only: str | None = None, mo
         for partial in path.rglob("*.partial"):  # left by a process that was killed
             partial.unlink()
         this, scanned = scan(path, config, kind, device, len(os.sched_getaffinity(0)), moved)
-        return walk(this, FLOW[: names.index(last)] if last else FLOW, scanned, only)
+        return walk(this, FLOW[: STAGES.index(last)] if last else FLOW, scanned, only)
 
 
 @contextmanager

@@ -11,8 +11,10 @@ import typer
 from pixsieve import __version__, files
 from pixsieve.config.sections import Config
 from pixsieve.errors import PixsieveError
+from pixsieve.flow import STAGES
 from pixsieve.flow import run as audit
 from pixsieve.folder.run_folder import Run
+from pixsieve.plural import counted
 from pixsieve.report.words import ending, found
 from pixsieve.runtime import interrupts
 from pixsieve.runtime.receipts import Receipts
@@ -23,11 +25,15 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     help="Audits image datasets: exact and near duplicates, outliers, clusters, unreadable files.",
 )
+FAILED, BEGUN = "failed", "begun and not ended"
 Settings = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Overrides one value; may be repeated."),
+    typer.Option(
+        "--set", metavar="SECTION.KEY=VALUE", help="Overrides one value, written as in YAML; may be repeated."
+    ),
 ]
 
 
@@ -46,7 +52,12 @@ def options(
     pass
 
 
-@app.command("run")
+@app.command(
+    "run",
+    epilog="\n\n".join(
+        [f"Stages: {', '.join(STAGES)}.", *(f"{name}: {', '.join(keys)}" for name, keys in Config.keys().items())]
+    ),
+)
 def run_(
     source: Annotated[
         str,
@@ -76,8 +87,7 @@ def run_(
         settings += ["workers.kind=attach", f"workers.scheduler_file={str(scheduler_file.absolute())!r}"]
     with _exit_codes():
         summary = audit(Config.load(source, out=out, settings=settings), until=until, only=only, moved=moved)
-    for line in ending(summary):
-        typer.echo(line)
+        typer.echo("\n".join(ending(summary)))
     raise typer.Exit(summary.exit_code)
 
 
@@ -87,31 +97,46 @@ def status(run: Annotated[Path, typer.Argument(help="The run folder.")]) -> None
     with _exit_codes():
         this = Run.open(run)
         manifest = this.manifest
-    typer.echo(
-        f"{this.path}: {manifest.rows:,} rows ever, {len(manifest.dead):,} removed, {len(manifest.blocks)} blocks"
-    )
-    for stage in FLOW:
-        receipts = Receipts(this.path, stage.name).by_unit.values()
-        failed = len(list((this.path / "failures" / stage.name).glob("*.txt")))
-        if not (receipts or failed):
-            continue
-        seconds = sum(receipt.seconds for receipt in receipts)
         typer.echo(
-            f"{stage.name:<10} {len(receipts)} units done in {seconds:.1f} s" + f", {failed} failed" * bool(failed)
+            f"{this.path}: {manifest.rows:,} rows ever, {len(manifest.dead):,} removed, {len(manifest.blocks)} blocks"
         )
-    report = this.path / "report/report.json"
-    for line in found(files.read_json(report)) if report.exists() else []:
-        typer.echo(line)
+        for stage in FLOW:
+            done = Receipts(this.path, stage.name).by_unit.values()
+            parts = [f"{counted(len(done), 'unit')} done in {sum(receipt.seconds for receipt in done):.1f} s"]
+            told = list(_not_done(this, stage.name).values())
+            parts += [f"{told.count(word)} {word}" for word in (FAILED, BEGUN) if word in told]
+            if done or told:
+                typer.echo(f"{stage.name:<10} {', '.join(parts)}")
+        report = this.path / "report/report.json"
+        if report.exists():
+            with files.intact(report):
+                lines = found(files.read_json(report))
+            typer.echo("\n".join(lines))
 
 
 @app.command()
 def failures(run: Annotated[Path, typer.Argument(help="The run folder.")]) -> None:
-    """The tracebacks of the units that failed."""
+    """The tracebacks of the units that failed, and the units that were begun and not ended."""
+    number = 0
     with _exit_codes():
-        paths = sorted((Run.open(run).path / "failures").glob("*/*.txt"))
-    for path in paths:
-        typer.echo(f"== {path.parent.name} {path.stem}\n{path.read_text('utf-8')}")
-    typer.echo(f"{len(paths)} failed units")
+        this = Run.open(run)
+        for stage in FLOW:
+            for unit, word in _not_done(this, stage.name).items():
+                typer.echo(f"== {stage.name} {unit}: {word}")
+                if word == FAILED:
+                    typer.echo(_told(this, stage.name, unit).read_text("utf-8"))
+                number += 1
+    typer.echo(counted(number, "unit") + " failed or not ended" if number else "0 failed units")
+
+
+def _not_done(run: Run, stage: str) -> dict[str, str]:
+    """The units that have no result, and why: a unit that a kill or a full disk has stopped may have left no word."""
+    told = {path.stem for path in (run.path / "failures" / stage).glob("*.txt")}
+    return {unit: FAILED if unit in told else BEGUN for unit in sorted({*Receipts(run.path, stage).begun, *told})}
+
+
+def _told(run: Run, stage: str, unit: str) -> Path:
+    return run.path / "failures" / stage / f"{unit}.txt"
 
 
 @app.command()

@@ -2,7 +2,9 @@
 
 import difflib
 import io
+import json
 import os
+import shlex
 from pathlib import Path
 from typing import Any, get_args
 
@@ -76,10 +78,18 @@ def assign(tree: dict[str, Any], setting: str) -> None:
         # Alone, an alias or a tag of YAML means nothing: this is a pattern.
         value = text if text.startswith(("*", "!")) else parsed(text)
     except YAMLError as error:
-        raise ConfigError(f"--set {setting!r}: the value is not valid YAML: {_said(error)}") from None
+        raise ConfigError(
+            f"--set {setting!r}: the value is not valid YAML: {_said(error)}; text is quoted twice, once for the shell:"
+            f" --set {_quoted(name, text)}"
+        ) from None
     if not isinstance(tree.setdefault(section, {}), dict):
         raise ConfigError(f"{section}: must be a section of keys")
     tree[section][key] = value
+
+
+def _quoted(name: str, text: str) -> str:
+    """A setting whose value YAML takes for text, as a shell is given it."""
+    return shlex.quote(f"{name}={json.dumps(text, ensure_ascii=False)}")
 
 
 def _said(error: Exception) -> str:
@@ -110,6 +120,8 @@ def explain(model: type[BaseModel], error: Any) -> str:
     if not where or (error["type"] == "value_error" and isinstance(error["input"], dict)):
         return message
     shown = "" if isinstance(error["input"], dict) else f" (given: {error['input']!r})"
+    if error["type"] == "string_type" and error["input"] is not None:
+        shown += f"; text that YAML takes for something else is quoted, with --set twice: {_quoted(where, '...')}"
     return f"{where}: {message[0].lower()}{message[1:]}{shown}"
 
 

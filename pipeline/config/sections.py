@@ -111,6 +111,11 @@ class Config(Section):
         own = search is not None and search.per == "batch"
         if len(kinds) > 1 and self.match.mode == "auto" and not own:
             raise ValueError("cluster.search.method holds density methods and others; set match.mode")
+        if self.matching == "representatives" and self.match.max_unresolved < 1 and "hdbscan" in self._methods:
+            raise ValueError(
+                "match.mode 'representatives' loses what cannot be predicted of hdbscan: use 'exact', or allow anything"
+                " by match.max_unresolved: 1"
+            )
         if own and self.matching == "exact":
             raise ValueError("cluster.search.per 'batch' gives batches clusters of their own kind: no match is exact")
         try:
@@ -135,6 +140,13 @@ class Config(Section):
         if named and self.source.metadata is None:
             raise ValueError(f"{named[0][0]} names the column {named[0][1]!r}, but source.metadata is not given")
         return self
+
+    @classmethod
+    def keys(cls) -> dict[str, list[str]]:
+        """The keys of each section, of all methods of clustering."""
+        models: dict[str, Any] = {name: [field.annotation] for name, field in cls.model_fields.items()}
+        models["cluster"] = METHODS.values()
+        return {name: [*dict.fromkeys(key for one in of for key in one.model_fields)] for name, of in models.items()}
 
     @property
     def _methods(self) -> Sequence[str]:

@@ -1,17 +1,21 @@
-"""The embedding store: embeddings.zarr/<descriptor>/{vectors, status}, one shard for each batch."""
+"""The embedding store: embeddings.zarr/<descriptor>/{vectors, status}, one shard for each batch.
+FolderDamagedError where it cannot be opened."""
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import zarr
 
+from pixsieve import files
 from pixsieve.errors import ConfigError
 from pixsieve.folder.measure import Measure
 from pixsieve.images.status import USABLE
 
+STORE = "embeddings.zarr"
 CHUNK_BYTES = 1 << 20
 
 
@@ -31,24 +35,26 @@ class Store:
 
     def files(self, *batches: int) -> tuple[str, ...]:
         """The shard files of some batches: vectors and status of each."""
-        place = f"embeddings.zarr/{self.measure.name}"
+        place = f"{STORE}/{self.measure.name}"
         return tuple(file for b in batches for file in (f"{place}/vectors/c/{b}/0", f"{place}/status/c/{b}"))
 
     def prepare(self, batches: int, attributes: dict[str, Any]) -> None:
         """Makes the arrays, or lengthens them for new batches. ConfigError if the store was made by something else."""
-        group = zarr.open_group(self.root / "embeddings.zarr", mode="a").require_group(self.measure.name)
-        if "status" not in group:
-            self._create(group, max(1, batches) * self.batch_rows)
-            group.update_attributes(attributes)
+        with self._intact():
+            group = zarr.open_group(self.root / STORE, mode="a").require_group(self.measure.name)
+            if "status" not in group:
+                self._create(group, max(1, batches) * self.batch_rows)
+                group.update_attributes(attributes)
+            width = group["vectors"].shape[1]
         made_with = group.attrs.get("backend", attributes["backend"])
         if made_with != attributes["backend"]:
             raise ConfigError(
                 f"{self.root} was embedded on the {made_with}, this is the {attributes['backend']}: the values would"
                 f" differ. Set workers.device={made_with} or start a new run folder"
             )
-        if group["vectors"].shape[1] != self.measure.width:
+        if width != self.measure.width:
             raise ConfigError(
-                f"{self.root} holds vectors of {group['vectors'].shape[1]} dimensions, the source gives"
+                f"{self.root} holds vectors of {width} dimensions, the source gives"
                 f" {self.measure.width}; start a new run folder"
             )
         if any(group.attrs.get(name) != value for name, value in attributes.items() if name != "versions"):
@@ -57,6 +63,13 @@ class Store:
             array = group[name]
             if array.shape[0] < batches * self.batch_rows:
                 array.resize((batches * self.batch_rows, *array.shape[1:]))
+
+    def _open(self, mode: Literal["r", "r+"]) -> zarr.Group:
+        with self._intact():
+            return zarr.open_group(self.root / STORE, mode=mode)[self.measure.name]
+
+    def _intact(self) -> AbstractContextManager[None]:
+        return files.intact(self.root / STORE)
 
     def _create(self, group: zarr.Group, rows: int) -> None:
         width, size = self.measure.width, np.dtype(self.measure.dtype).itemsize
@@ -81,8 +94,10 @@ class Store:
 
     def write(self, batch: int, vectors: np.ndarray, status: np.ndarray) -> None:
         """One whole shard: the first rows of a batch, vectors (m, width) and status (m,); the rest is absent."""
-        group = zarr.open_group(self.root / "embeddings.zarr", mode="r+")[self.measure.name]
+        group = self._open("r+")
         rows = slice(batch * self.batch_rows, (batch + 1) * self.batch_rows)
+        for shard in self.files(batch):  # zarr would read it first, which fails where it is damaged
+            (self.root / shard).unlink(missing_ok=True)
         with zarr.config.set({"array.write_empty_chunks": True}):
             for name, values in (("vectors", vectors), ("status", status)):
                 whole = np.zeros((self.batch_rows, *values.shape[1:]), group[name].dtype)
@@ -91,9 +106,10 @@ class Store:
 
     def read(self, batches: Sequence[int]) -> Shard:
         """Consecutive batches."""
-        group = zarr.open_group(self.root / "embeddings.zarr", mode="r")[self.measure.name]
+        group = self._open("r")
         rows = slice(batches[0] * self.batch_rows, (batches[-1] + 1) * self.batch_rows)
-        vectors, status = group["vectors"][rows], group["status"][rows]
+        with self._intact():
+            vectors, status = group["vectors"][rows], group["status"][rows]
         return Shard(vectors, status, np.isin(status, USABLE) & self.measure.usable(vectors))
 
 

@@ -7,7 +7,7 @@ never reopened; what comes later makes new ones.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import pyarrow as pa
@@ -54,7 +54,11 @@ class Manifest:
         path = root / BLOCKS
         if not path.exists():
             return None
-        value = files.read_json(path)
+        with files.intact(path):
+            return cls._of(root, files.read_json(path))
+
+    @classmethod
+    def _of(cls, root: Path, value: dict[str, Any]) -> Self:
         gone = [files.read_table(root / _removed(number))["row"].to_numpy() for number in range(len(value["removed"]))]
         return cls(
             root,

@@ -25,5 +25,5 @@ def read_luma(root: Path, manifest: Manifest, rows: np.ndarray) -> np.ndarray:
     found = np.empty((len(rows), SIDE, SIDE), np.uint8)
     for batch, at, offset in manifest.by_batch(rows):
         (path,) = luma_files(batch)
-        found[at] = np.load(root / path, mmap_mode="r")[offset]
+        found[at] = files.read_array(root / path)[offset]
     return found

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from textwrap import shorten
 from types import ModuleType
 from typing import Any
 
@@ -34,7 +35,7 @@ def load(name: str, weights: str | None, precision: str, device: str) -> Network
     preset = choices.DEFAULT
     if file is not None and file.is_file():
         model = models.get_model(name, weights=None)
-        model.load_state_dict(_state(file, name))
+        _load(model, file, name)
     else:
         if weights not in (None, *choices.__members__):
             raise ConfigError(
@@ -77,13 +78,14 @@ def _middle(pixels: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(pixels[top : top + most, left : left + most])
 
 
-def _state(file: Path, name: str) -> Any:
+def _load(model: Any, file: Path, name: str) -> None:
     import torch
 
     try:
-        return torch.load(file, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises many kinds for a file that is no state dict
-        raise ConfigError(f"embed.weights: {file} is not a state dict for {name}: {error}") from None
+        model.load_state_dict(torch.load(file, map_location="cpu", weights_only=True))
+    except Exception as error:  # torch raises many kinds for a file that is no state dict, or that of another network
+        said = shorten(str(error), 300, placeholder=" …")  # it names every layer that differs
+        raise ConfigError(f"embed.weights: {file} is not a state dict for {name}: {said}") from None
 
 
 def _behead(model: Any) -> None:

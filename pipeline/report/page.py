@@ -14,6 +14,7 @@ from pixsieve.folder.measure import VECTORS
 from pixsieve.folder.run_folder import Run
 from pixsieve.images import decode
 from pixsieve.images.statistics import reduce
+from pixsieve.plural import counted
 from pixsieve.rules.faults import KINDS
 from pixsieve.sources import folder
 
@@ -30,6 +31,7 @@ def page(run: Run, tables: dict[str, pa.Table], found: dict[str, Any]) -> str:
     singles = [*outliers, *(row for rows in faults.values() for row in rows)]
     shown = {row["row"] for group in [*groups, *leaking, *mislabels, *clusters] for row in group["rows"]}
     environment = jinja2.Environment(loader=jinja2.PackageLoader("pixsieve", "report"), autoescape=True)
+    environment.filters["counted"] = counted
     return environment.get_template("index.html.jinja").render(
         found=found,
         groups=groups,

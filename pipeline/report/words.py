@@ -5,6 +5,7 @@ from typing import Any
 
 from pixsieve import files
 from pixsieve.folder.skipped import RUN, UNLISTABLE, in_words
+from pixsieve.plural import counted
 from pixsieve.runtime.summary import Summary
 
 
@@ -13,11 +14,13 @@ def ending(summary: Summary) -> list[str]:
     lines = []
     if summary.idle:
         rows = summary.stages[0].counts["rows"]
-        lines.append(f"Nothing to do: {rows:,} rows and the configuration are unchanged.")
+        lines.append(f"Nothing to do: {counted(rows, 'row')} and the configuration are unchanged.")
     for stage, failure in summary.failures:
         lines.append(f"FAILED {stage} {failure.unit}: {failure.error}")
     if summary.failures:
-        lines.append(f"{len(summary.failures)} units failed; see: pixsieve failures {shlex.quote(str(summary.path))}")
+        lines.append(
+            f"{counted(len(summary.failures), 'unit')} failed; see: pixsieve failures {shlex.quote(str(summary.path))}"
+        )
     report = summary.path / "report"
     if summary.stages[-1].name == "report" and not summary.failures:
         lines += found(files.read_json(report / "report.json"))
@@ -30,12 +33,12 @@ def found(report: dict[str, Any]) -> list[str]:
     statuses = ", ".join(f"{count:,} {name}" for name, count in rows["status"].items())
     lines = [
         f"Rows        {rows['ever']:,} in = {rows['live']:,} out + {rows['removed']:,} removed; {statuses or 'none'}",
-        f"Duplicates  {duplicates['groups']:,} groups, {duplicates['redundant']:,} redundant:"
-        f" {duplicates['exact']:,} equal files, {duplicates['pixels']:,} equal pixels, {duplicates['near']:,} similar;"
-        f" {duplicates['linked']:,} linked",
+        f"Duplicates  {counted(duplicates['groups'], 'group')}, {duplicates['redundant']:,} redundant:"
+        f" {counted(duplicates['exact'], 'equal file')}, {duplicates['pixels']:,} equal pixels,"
+        f" {duplicates['near']:,} similar; {duplicates['linked']:,} linked",
         f"Outliers    {outliers['outlier']:,}, and {outliers['potential']:,} potential",
         f"Faults      {_kinds(report['faults'])}",
-        f"Clusters    {report['clusters']['count']:,} with {report['clusters']['rows']:,} rows;"
+        f"Clusters    {report['clusters']['count']:,} with {counted(report['clusters']['rows'], 'row')};"
         f" {report['clusters']['noise']:,} in none",
     ]
     skipped = report.get("skipped")  # not in a report of before
@@ -48,12 +51,14 @@ def found(report: dict[str, Any]) -> list[str]:
             lines.append(f"WARNING     folders that may not be listed, so not audited: {', '.join(named[UNLISTABLE])}")
     labels, leakage = report["mislabels"], report["leakage"]
     if labels["labelled"]:
-        lines.append(f"Labels      {labels['certain']:,} errors, and {labels['potential']:,} potential")
+        lines.append(f"Labels      {counted(labels['certain'], 'error')}, and {labels['potential']:,} potential")
     if leakage is not None:
-        lines.append(f"Leakage     {leakage['groups']:,} groups of {leakage['rows']:,} rows between splits")
+        lines.append(
+            f"Leakage     {counted(leakage['groups'], 'group')} of {counted(leakage['rows'], 'row')} between splits"
+        )
     if duplicates["units_with_pairs_dropped"]:
         lines.append(
-            f"Note        {duplicates['units_with_pairs_dropped']} pair units passed duplicates.max_pairs:"
+            f"Note        {counted(duplicates['units_with_pairs_dropped'], 'pair unit')} passed duplicates.max_pairs:"
             " there, only the best pairs of each row count"
         )
     return lines

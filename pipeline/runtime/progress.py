@@ -9,6 +9,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from pixsieve.plural import counted
 from pixsieve.runtime.execute import Failure
 from pixsieve.runtime.receipts import Receipt
 from pixsieve.runtime.summary import StageSummary
@@ -69,7 +70,7 @@ def bar(stage: str, units: int) -> Iterator[Callable[[Receipt | Failure], None]]
 def stage_line(stage: StageSummary) -> None:
     """One line at the end of a stage."""
     idle = not (stage.ran or stage.failed or stage.blocked)
-    parts = ["up to date" if idle else f"{stage.ran} of {stage.units} units"]
+    parts = ["up to date" if idle else f"{stage.ran} of {counted(stage.units, 'unit')}"]
     if stage.ran and stage.rate:
         parts.append(f"{stage.seconds:.1f} s, {stage.rate:,.0f} rows/s")
     elif stage.ran:

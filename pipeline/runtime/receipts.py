@@ -41,10 +41,15 @@ class Receipts:
         self.root = root
         self.folder = root / "receipts" / stage
         self.index = root / "receipts" / f"{stage}.json"
-        found = files.read_json(self.index) if self.index.exists() else {}
+        found = dict[str, Receipt]()
+        if self.index.exists():
+            with files.intact(self.index):
+                found |= {name: _receipt(value) for name, value in files.read_json(self.index).items()}
         for path in sorted(self.folder.glob("*.json")) if self.folder.exists() else []:
-            found[path.stem] = files.read_json(path)
-        self.by_unit = {name: _receipt(value) for name, value in found.items() if value["fingerprint"] != VOID}
+            with files.intact(path):
+                found[path.stem] = _receipt(files.read_json(path))
+        self.by_unit = {name: receipt for name, receipt in found.items() if receipt.fingerprint != VOID}
+        self.begun = sorted(found.keys() - self.by_unit.keys())  # units whose work has not ended
 
     def current(self, unit: Unit, mark: str | None) -> Receipt | None:
         """The receipt of this unit if it has the fingerprint `mark` and its files are there in their full length."""

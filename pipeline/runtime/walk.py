@@ -3,6 +3,7 @@
 import logging
 import shutil
 import time
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -92,9 +93,10 @@ def _done(run: Run, stage: Stage, due: _Due, digests: dict[str, str], farm: Farm
             step(outcome)
             if isinstance(outcome, Failure):
                 failures.append(outcome)
+                with suppress(OSError) if outcome.fatal else nullcontext():  # a full disk may not take it
+                    files.write(told / f"{outcome.unit}.txt", outcome.traceback.encode("utf-8", "backslashreplace"))
                 if outcome.fatal:
                     break
-                files.write(told / f"{outcome.unit}.txt", outcome.traceback.encode("utf-8", "backslashreplace"))
             else:
                 receipts.add(outcome)
                 _note(outcome, summary, digests)

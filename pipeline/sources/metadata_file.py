@@ -5,9 +5,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
+import pyarrow.parquet as pq
 import xxhash
 
-from pixsieve import files
 from pixsieve.config.sections import Source
 from pixsieve.errors import ConfigError, SourceError
 from pixsieve.folder.metadata import LABEL, SPLIT
@@ -24,7 +24,7 @@ def read(source: Source) -> pa.Table | None:
         raise ConfigError(f"source.metadata: {path} must be a .csv or a .parquet file")
     text = {source.label or LABEL, source.split or SPLIT}
     try:
-        table = _read_csv(path, text) if path.suffix == ".csv" else files.read_table(path)
+        table = _read_csv(path, text) if path.suffix == ".csv" else pq.read_table(path)
     except OSError as error:
         raise SourceError(f"source.metadata: cannot read {path}: {error.strerror or error}") from None
     except pa.ArrowException as error:

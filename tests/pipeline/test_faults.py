@@ -1,6 +1,7 @@
 """Folders that cannot be read or written, names that are no text, links that go in circles, a full disk."""
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -16,15 +17,14 @@ from pixsieve.runtime.lock import locked
 from pixsieve.sources import folder
 from tests.pipeline.helpers import audit, by_key, pattern, results, save
 
+PIXSIEVE = (sys.executable, "-m", "pixsieve")
 PIXELS = pattern(np.random.default_rng(0))
 
 
 def command(source: Path, out: Path, *more: str, before: list[str] | None = None) -> subprocess.CompletedProcess:
     line = [
         *(before or []),
-        sys.executable,
-        "-m",
-        "pixsieve",
+        *PIXSIEVE,
         "run",
         str(source),
         "--out",
@@ -156,6 +156,8 @@ def test_a_full_disk(tmp_path: Path):
         done = command(tmp_path / "x.npy", disk / "run", *cut)
         assert done.returncode == 3, done.stderr
         assert "No space left on device" in done.stdout and "Traceback" not in done.stderr
+        told = subprocess.run([*PIXSIEVE, "failures", str(disk / "run")], capture_output=True, text=True)
+        assert re.search(r"^== embed 0000\d: ", told.stdout) and told.stdout.endswith("1 unit failed or not ended\n")
         subprocess.run(["mount", "-o", "remount,size=64m", disk], check=True)
         assert command(tmp_path / "x.npy", disk / "run", *cut).returncode == 0
         audit(tmp_path / "x.npy", tmp_path / "run", "run.batch_rows=1000")

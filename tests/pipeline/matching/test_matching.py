@@ -245,12 +245,6 @@ def test_it_refuses_where_it_would_lose_too_much(tmp_path: Path):
     assert abs((strength[dense] < 1).mean() - predicted) < 0.05
 
 
-def test_hdbscan_by_representatives_is_only_had_by_asking_for_it(tmp_path: Path):
-    np.save(tmp_path / "x.npy", blobs(np.random.default_rng(0), 200)[0])
-    summary = audit(tmp_path / "x.npy", tmp_path / "run", *CUT, "cluster.method=hdbscan", "match.mode=representatives")
-    assert "an unknown share of the dense rows" in summary.failures[0][1].error
-
-
 def test_match_alone(tmp_path: Path):
     """What is left of the batches is matched, in another way, and nothing else is done."""
     np.save(tmp_path / "x.npy", blobs(np.random.default_rng(1), 300)[0])
