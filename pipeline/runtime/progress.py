@@ -7,9 +7,17 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
 
 from pixsieve.plural import counted
+from pixsieve.runtime import within
 from pixsieve.runtime.execute import Failure
 from pixsieve.runtime.receipts import Receipt
 from pixsieve.runtime.summary import StageSummary
@@ -47,24 +55,38 @@ def bar(stage: str, units: int) -> Iterator[Callable[[Receipt | Failure], None]]
         TextColumn("{task.description:<10}"),
         BarColumn(),
         MofNCompleteColumn(),
+        TaskProgressColumn(),
         TextColumn("{task.fields[rate]:>14}"),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console, transient=True, disable=not (console.is_terminal and units)) as progress:
         task = progress.add_task(stage, total=units, rate="")
-        rows = 0
+        ended, rows, begun = set[str](), 0, dict[str, tuple[int, int]]()
+
+        def show() -> None:
+            now, elapsed = list(begun.values()), progress.tasks[task].elapsed
+            done = rows + sum(part for part, _ in now)
+            rate = f"{done / elapsed:,.0f} rows/s" if done and elapsed else ""
+            progress.update(task, completed=len(ended) + sum(part / whole for part, whole in now), rate=rate)
+
+        def within_unit(unit: str, done: int, of: int) -> None:
+            if unit not in ended:  # what a worker tells may come late
+                begun[unit] = done, of
+                show()
 
         def step(outcome: Receipt | Failure) -> None:
             nonlocal rows
+            begun.pop(outcome.unit, None)
+            ended.add(outcome.unit)
             if isinstance(outcome, Failure):
                 log.error("%s %s failed: %s", stage, outcome.unit, outcome.error)
             else:
                 rows += int(outcome.counts.get("rows", 0))
                 log.info("%s %s %.2fs %s", stage, outcome.unit, outcome.seconds, outcome.counts)
-            elapsed = progress.tasks[task].elapsed
-            progress.update(task, advance=1, rate=f"{rows / elapsed:,.0f} rows/s" if rows and elapsed else "")
+            show()
 
-        yield step
+        with within.listening(within_unit):
+            yield step
 
 
 def stage_line(stage: StageSummary) -> None:

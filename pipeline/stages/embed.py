@@ -24,6 +24,7 @@ from pixsieve.images.detail import spectrum
 from pixsieve.images.luma import SIDE
 from pixsieve.images.statistics import STATISTICS, Statistics, luma, reduce, statistics
 from pixsieve.images.status import STATUSES
+from pixsieve.runtime import within
 from pixsieve.runtime.stage import Counts, Stage, Unit
 from pixsieve.sources import folder, vectors
 
@@ -95,7 +96,7 @@ def units(run: Run) -> list[Unit]:
 def work(run: Run, unit: Unit) -> Counts:
     batch = int(unit.name)
     table = run.manifest.table(batch)
-    found = _given(run, table) if run.measure.name == VECTORS else _images(run, table)
+    found = _given(run, table) if run.measure.name == VECTORS else _images(run, table, unit.name)
     status = np.array([STATUSES.index(row.status) for row in found.rows], np.uint8)
     run.store.write(batch, found.vectors, status)
     if found.luma is not None:
@@ -105,7 +106,7 @@ def work(run: Run, unit: Unit) -> Counts:
     return {"rows": len(found.rows), "bytes": read, **statuses}
 
 
-def _images(run: Run, table: pa.Table) -> Batch:
+def _images(run: Run, table: pa.Table, unit: str) -> Batch:
     """Reading and decoding run ahead in threads while this one embeds, in the order of the rows."""
     embedder = descriptors.of_images(run.config.embed).load(run.config.embed, run.backend)
     size = run.config.embed.batch_size
@@ -130,6 +131,8 @@ def _images(run: Run, table: pa.Table) -> Batch:
             batch[len(waiting)] = row.prepared
             waiting.append(len(rows))
         rows.append(row._replace(prepared=None))
+        if not len(rows) % GROUP:
+            within.tell(unit, len(rows), len(table))
         if len(waiting) == size:
             flush()
     flush()

@@ -5,12 +5,13 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Literal, TypeVar
 
 from pixsieve import backend
 from pixsieve.errors import ClusterError
 from pixsieve.folder.run_folder import Run
+from pixsieve.runtime import within
 from pixsieve.runtime.execute import Failure, execute
 from pixsieve.runtime.receipts import Receipt
 from pixsieve.runtime.stage import Stage, Unit
@@ -29,6 +30,8 @@ class Remote:
         self.opening = uuid.uuid4().hex
 
     def __call__(self, stage: Stage, units: list[tuple[Unit, str]]) -> Iterator[Receipt | Failure]:
+        topic = f"{self.opening}-{stage.name}"
+        self.client.subscribe_topic(topic, lambda event: within.tell(*event[1]))
         futures = {future.key: (future, unit) for future, unit in zip(self._submit(stage, units), units, strict=True)}
         killed = []
         try:
@@ -48,6 +51,7 @@ class Remote:
             self.client.run(_release, self.run.backend.name)
         finally:
             self._stop([future for future, _ in futures.values()])
+            self.client.unsubscribe_topic(topic)
 
     def _completed(self, futures: list[Any]) -> Iterator[Any]:
         """The futures as they end."""
@@ -105,7 +109,11 @@ class Remote:
 def _execute(
     unit: Unit, mark: str, *, stage: Stage, path: str, device: Device, threads: int, opening: str
 ) -> Receipt | Failure:
-    return execute(_opened(path, device, threads, opening), stage, unit, mark)
+    from distributed import get_worker
+
+    tell = partial(get_worker().log_event, f"{opening}-{stage.name}")
+    with within.listening(lambda *how_far: tell(how_far)):
+        return execute(_opened(path, device, threads, opening), stage, unit, mark)
 
 
 @lru_cache(1)

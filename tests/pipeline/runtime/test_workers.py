@@ -15,6 +15,7 @@ import pytest
 
 from pixsieve import ClusterError, Config, ConfigError
 from pixsieve.folder.run_folder import Run
+from pixsieve.runtime import within
 from pixsieve.runtime.execute import Failure, execute
 from pixsieve.runtime.receipts import Receipt
 from pixsieve.runtime.stage import Stage, Unit
@@ -221,3 +222,21 @@ def test_an_image_of_the_source_may_change_hands_while_it_is_read(tmp_path: Path
     run = Run.open(tmp_path / "run")
     EMBED.prepare(run)
     assert EMBED.work(run, EMBED.units(run)[0])["unreadable"] == 1
+
+
+@pytest.mark.parametrize("kind", ["inline", "local"])
+def test_how_far_a_unit_is_is_told_while_it_runs(tmp_path: Path, kind: str):
+    for number in range(70):
+        save(tmp_path / f"images/{number}.png", pattern(np.random.default_rng(number)))
+    audit(tmp_path / "images", tmp_path / "run", until="scan")
+    config = Config.load(tmp_path / "run/config.yaml", settings=[f"workers.kind={kind}", "workers.n=1"])
+    run = replace(Run.open(tmp_path / "run"), config=config)
+    EMBED.prepare(run)
+    told = []
+    with within.listening(lambda *how_far: told.append(how_far)), farm(run) as do:
+        (outcome,) = do(EMBED, [(unit, "mark") for unit in EMBED.units(run)])
+        assert outcome.counts["rows"] == 70
+        end = time.monotonic() + 20
+        while len(told) < 2 and time.monotonic() < end:  # events of a worker are not waited for
+            time.sleep(0.05)
+    assert told == [("00000", 32, 70), ("00000", 64, 70)]
