@@ -182,6 +182,15 @@ def _exit_codes() -> Iterator[None]:
     except PixsieveError as error:
         typer.echo(f"pixsieve: {error}", err=True)
         raise typer.Exit(error.exit_code) from None
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "can't start new thread" not in str(error):
+            raise
+        typer.echo(
+            f"pixsieve: no memory is left ({error}): give the process more, or make run.block_rows and embed.batch_size"
+            " smaller; the same command goes on from here",
+            err=True,
+        )
+        raise typer.Exit(PixsieveError.exit_code) from None
     except KeyboardInterrupt:
         typer.echo("pixsieve: interrupted; the same command goes on from here", err=True)
         raise typer.Exit(130) from None

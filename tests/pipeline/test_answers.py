@@ -84,3 +84,13 @@ def test_one_is_not_several(tmp_path: Path):
     page = (tmp_path / "run/report/index.html").read_text()
     assert "redundant, in 1 group<" in page and "<p>1 equal file," in page
     assert counted(1, "copy") == "1 copy" and counted(1000, "copy") == "1,000 copies"
+
+
+@pytest.mark.parametrize("error", [MemoryError("malloc failed"), RuntimeError("can't start new thread")])
+def test_no_memory(tmp_path: Path, monkeypatch, error: Exception):
+    def fail(*arguments, **options):
+        raise error
+
+    monkeypatch.setattr("pixsieve.cli.app.audit", fail)
+    done = CliRunner().invoke(app, ["run", str(tmp_path)])
+    assert done.exit_code == 2 and f"no memory is left ({error})" in done.output
