@@ -7,5 +7,5 @@ def counted(number: int, name: str) -> str:
     >>> counted(1, "group"), counted(2000, "pair"), counted(0, "copy")
     ('1 group', '2,000 pairs', '0 copies')
     """
-    several = name[:-1] + "ies" if name.endswith("y") else name + "s"
+    several = name[:-1] + "ies" if name.endswith("y") else name + ("es" if name.endswith("s") else "s")
     return f"{number:,} {name if number == 1 else several}"

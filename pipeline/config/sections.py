@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 
 from pixsieve.config import keep_rules
 from pixsieve.config.cluster import METHODS, Cluster, Dbscan, candidates
@@ -21,6 +21,11 @@ def _without_exceptions(patterns: str | list[str]) -> str | list[str]:
     return patterns
 
 
+AUTO, FOLDER, NONE = "auto", "folder", "none"  # words where a column of the metadata could be named
+# null is what configurations of before have for auto.
+Asked = Annotated[Name, BeforeValidator(lambda asked: AUTO if asked is None else asked)]
+
+
 class Source(Section):
     path: Name
     pattern: str | Annotated[list[str], Field(min_length=1)] | None = None  # null: what is a picture
@@ -32,8 +37,10 @@ class Source(Section):
     max_removed: Annotated[float, Field(ge=0, le=1)] = 0.5  # of the rows; a scan that would remove more stops
     verify: Literal["never", "sample", "always"] = "never"  # by their bytes: files whose size and times are the same
     metadata: Name | None = None  # a .csv or .parquet file with a column `key`
-    label: Name | None = None  # a column of it, or folder; null: its column `label`, else what the source says
-    split: Name | None = None  # a column of it, or folder; null: its column `split`
+    # A column of it, folder, none; auto: its column `label` (`split`), else folders that look like classes (that are
+    # called train, val, test).
+    label: Asked = "auto"
+    split: Asked = "auto"
 
 
 class RunFolder(Section):
@@ -77,6 +84,11 @@ class Duplicates(Section):
     )
 
 
+class Mislabels(Section):
+    # auto: where the descriptor knows what an image shows; of one that knows copies only, neighbours say nothing
+    find: Literal["auto", "always", "never"] = "auto"
+
+
 class Outliers(Section):
     neighbours: Annotated[int, Field(ge=1, le=255)] = 10
     rule: Literal["robust", "dataeval"] = "robust"
@@ -99,6 +111,7 @@ class Config(Section):
     match: Match = Match()
     duplicates: Duplicates = Duplicates()
     outliers: Outliers = Outliers()
+    mislabels: Mislabels = Mislabels()
     workers: Workers = Workers()
 
     @model_validator(mode="after")
@@ -135,7 +148,7 @@ class Config(Section):
     @model_validator(mode="after")
     def _columns_have_a_table(self) -> Self:
         named = [(f"source.{what}", getattr(self.source, what)) for what in ("label", "split")]
-        named = [(where, column) for where, column in named if column not in (None, "folder")]
+        named = [(where, column) for where, column in named if column not in (AUTO, FOLDER, NONE)]
         named += [("duplicates.keep", column) for column in keep_rules.columns(self.duplicates.keep)]
         if named and self.source.metadata is None:
             raise ValueError(f"{named[0][0]} names the column {named[0][1]!r}, but source.metadata is not given")

@@ -20,7 +20,7 @@ from pixsieve.images.luma import SIDE, small
 FREQUENCIES = 8
 DIM = FREQUENCIES**2 - 1
 # Its near pairs are verified, and so the threshold is low (docs/duplicates.md).
-MEASURE = Measure("dct", "cosine", "float16", DIM, near=0.70, verified=True)
+MEASURE = Measure("dct", "cosine", "float16", DIM, near=0.70, semantic=False, verified=True)
 
 
 def load(embed: Embed, backend: Backend) -> Embedder:

@@ -42,3 +42,10 @@ def living(run: Run, columns: list[str]) -> pa.Table:
 def readable(status: pa.ChunkedArray) -> np.ndarray:
     """(n,) booleans: rows that have pixels, or numbers."""
     return pc.is_in(status, pa.array(READABLE)).to_numpy()
+
+
+def codes(values: pa.ChunkedArray) -> np.ndarray:
+    """(n,) equal numbers for equal values, -1 for null."""
+    encoded = values.combine_chunks().dictionary_encode()
+    indices = (encoded.combine_chunks() if isinstance(encoded, pa.ChunkedArray) else encoded).indices
+    return np.asarray(indices.fill_null(-1))

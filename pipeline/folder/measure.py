@@ -29,6 +29,7 @@ class Measure:
     dtype: str  # of the stored rows
     width: int  # numbers in a stored row
     near: float  # the similarity above which two images count as near duplicates, where the configuration names none
+    semantic: bool = True  # whether near rows show the same kind of thing, rather than are copies
     verified: bool = False  # whether near pairs are compared once more, by the small images that were embedded
 
     @classmethod

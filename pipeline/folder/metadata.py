@@ -1,4 +1,4 @@
-"""Metadata of the source: a table beside it, with labels, splits and whatever else is known of the rows.
+"""Labels and splits; and the metadata of the source: a table beside it with whatever else is known of the rows.
 
 The scan writes it into the run folder, sorted by key, with a digest of each column. Units read columns, and say so as
 "source/metadata.parquet#column": another column that changes is nothing to them.
@@ -7,59 +7,104 @@ The scan writes it into the run folder, sorted by key, with a digest of each col
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Literal, NamedTuple, Self
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from pixsieve import files
-from pixsieve.config.sections import Source
+from pixsieve.config.sections import FOLDER, NONE, Source
 from pixsieve.folder.manifest import Manifest
+from pixsieve.rules import folders
 
 PLACE = "source/metadata.parquet"
+CLASSES = "labels.json"  # whether the folders of images are classes: {"taken": boolean, "why_not": text}
 LABEL, SPLIT = "label", "split"  # the columns that are taken where none is named
-FOLDER = "folder"  # of the key, where a column could be named
+
+
+class Origin(NamedTuple):
+    """Where labels (or splits) come from."""
+
+    # column: of the metadata; given: beside the vectors; folder: the folder of a label, the first part of the key of a
+    # split; auto: folders that look like classes, folders that have the name of a split
+    how: Literal["column", "given", "folder", "auto", "none"]
+    column: str = ""
 
 
 @dataclass(frozen=True)
 class Metadata:
     digests: dict[str, str]  # of each column, as units name them
-    label: str | None  # the column that holds labels, or FOLDER; None: the manifest's
-    split: str | None  # the column that holds splits, or FOLDER; None: there are none
+    label: Origin
+    split: Origin
 
     @classmethod
-    def load(cls, root: Path, source: Source) -> Self:
-        """What the scan has left."""
+    def load(cls, root: Path, source: Source, images: bool) -> Self:
+        """What the scan has left. images: the source is one of images, not of given vectors."""
         schema = files.read_schema(root / PLACE) if (root / PLACE).exists() else pa.schema([])
         digests = {_name(field.name): field.metadata[b"digest"].decode() for field in schema}
-        return cls(digests, chosen(source.label, LABEL, schema.names), chosen(source.split, SPLIT, schema.names))
+        return cls(digests, *origins(source, schema.names, images))
 
     @property
     def of_labels(self) -> tuple[str, ...]:
         """What a unit reads that uses the labels, besides the manifest."""
-        return () if self.label in (None, FOLDER) else of_columns([str(self.label)])
+        return (CLASSES,) if self.label.how == "auto" else _of(self.label)
 
     @property
     def of_splits(self) -> tuple[str, ...]:
         """What a unit reads that uses the splits, besides the manifest."""
-        return () if self.split in (None, FOLDER) else of_columns([str(self.split)])
+        return _of(self.split)
 
     def labels(self, manifest: Manifest, rows: np.ndarray) -> pa.ChunkedArray:
         """(n,) strings or nulls: what the metadata or the source says that the rows (n,) are."""
-        if self.label is None:
+        if self.label.how == "given":
             return manifest.of_rows(rows, "label")
-        if self.label == FOLDER:
+        if self.label.how == "folder":
             return part_of(manifest.of_rows(rows, "key"), -2)
-        return column(manifest, rows, self.label)
+        if self.label.how == "auto" and files.read_json(manifest.root / CLASSES)["taken"]:
+            found = (folders.class_folder(key) for key in manifest.of_rows(rows, "key").to_pylist())
+            return pa.chunked_array([pa.array([place and place.name for place in found], pa.string())])
+        return _column_or_null(manifest, rows, self.label)
 
     def splits(self, manifest: Manifest, rows: np.ndarray) -> pa.ChunkedArray:
         """(n,) strings or nulls: the split that each of the rows (n,) belongs to."""
-        if self.split is None:
-            return pa.chunked_array([pa.nulls(len(rows), pa.string())])
-        if self.split == FOLDER:
-            return part_of(manifest.of_rows(rows, "key"), 0)
-        return column(manifest, rows, self.split)
+        if self.split.how in ("folder", "auto"):
+            return splits_of(self.split, manifest.of_rows(rows, "key"))
+        return _column_or_null(manifest, rows, self.split)
+
+
+def origins(source: Source, columns: list[str], images: bool) -> tuple[Origin, Origin]:
+    """Of labels, and of splits. columns: of the metadata."""
+    label, split = _origin(source.label, LABEL, columns), _origin(source.split, SPLIT, columns)
+    if not images:  # the folder of a key means nothing unless it is asked for
+        label = Origin("given") if label.how == "auto" else label
+        split = Origin("none") if split.how == "auto" else split
+    return label, split
+
+
+def _origin(asked: str, default: str, columns: list[str]) -> Origin:
+    if asked == "auto":
+        return Origin("column", default) if default in columns else Origin("auto")
+    if asked == FOLDER:
+        return Origin("folder")
+    return Origin("none") if asked == NONE else Origin("column", asked)
+
+
+def splits_of(origin: Origin, keys: pa.ChunkedArray) -> pa.ChunkedArray:
+    """By the folders of keys (n,)."""
+    if origin.how == "folder":
+        return part_of(keys, 0)
+    return pa.chunked_array([pa.array([folders.split_of(key) for key in keys.to_pylist()], pa.string())])
+
+
+def _of(origin: Origin) -> tuple[str, ...]:
+    return of_columns([origin.column]) if origin.how == "column" else ()
+
+
+def _column_or_null(manifest: Manifest, rows: np.ndarray, origin: Origin) -> pa.ChunkedArray:
+    if origin.how == "column":
+        return column(manifest, rows, origin.column)
+    return pa.chunked_array([pa.nulls(len(rows), pa.string())])
 
 
 def column(manifest: Manifest, rows: np.ndarray, name: str) -> pa.ChunkedArray:
@@ -71,11 +116,6 @@ def column(manifest: Manifest, rows: np.ndarray, name: str) -> pa.ChunkedArray:
 def of_columns(names: Iterable[str]) -> tuple[str, ...]:
     """What a unit reads that uses these columns."""
     return tuple(_name(name) for name in names)
-
-
-def chosen(named: str | None, default: str, columns: list[str]) -> str | None:
-    """The column that holds labels (or splits), if one does, or FOLDER."""
-    return named or (default if default in columns else None)
 
 
 def part_of(keys: pa.ChunkedArray, at: int) -> pa.ChunkedArray:

@@ -11,7 +11,7 @@ from pixsieve.errors import FolderDamagedError
 from pixsieve.folder.embeddings import Store
 from pixsieve.folder.links import Links
 from pixsieve.folder.manifest import Manifest
-from pixsieve.folder.measure import Measure
+from pixsieve.folder.measure import VECTORS, Measure
 from pixsieve.folder.metadata import Metadata
 from pixsieve.folder.skipped import digests
 
@@ -45,7 +45,7 @@ class Run:
                 f"{path} has no measure.json, as those of former versions: run it once more with its source and --out"
             )
         config = Config.load(root / CONFIG)
-        metadata = Metadata.load(root, config.source)
+        metadata = Metadata.load(root, config.source, measure.name != VECTORS)
         known = digests(root), Links.load(root)
         return cls(root, config, backend.of(device), threads, manifest, measure, metadata, *known)
 

@@ -3,9 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pixsieve import files
+from pixsieve.folder.metadata import CLASSES
 from pixsieve.folder.run_folder import Run
 from pixsieve.images.status import STATUSES
 from pixsieve.rules.faults import KINDS
@@ -25,7 +28,8 @@ def summary(
     status = {name: found[name] for name in STATUSES if name in found}
     duplicates, cluster = tables["duplicates"], tables["assignments"]["cluster"].to_numpy()
     levels = _counts(tables["outliers"]["level"])
-    kinds = _counts(duplicates["kind"])
+    kinds, rows = _counts(duplicates["kind"]), tables["images"]["row"].to_numpy()
+    splits = dict(sorted(_counts(run.metadata.splits(run.manifest, rows).drop_null()).items()))
     return {
         "source": run.config.source.path,
         "descriptor": run.measure.name,
@@ -40,21 +44,29 @@ def summary(
         "duplicates": {
             "similarity": depends["near"],
             "groups": kinds.get("kept", 0),
+            "sets": len(pc.unique(duplicates["set"])),
             "redundant": len(duplicates) - (pc.sum(duplicates["keep"]).as_py() or 0),
             **{kind: kinds.get(kind, 0) for kind in ("exact", "pixels", "near", "linked")},
             "units_with_pairs_dropped": depends["truncated"],
         },
-        "leakage": _leakage(duplicates),
+        "splits": splits,
+        "leakage": _leakage(duplicates) if splits else None,
         "outliers": {name: levels.get(name, 0) for name in ("outlier", "potential")},
         "faults": _levels(tables["findings"], KINDS),
+        "labels": _labels(run, rows),
         "mislabels": {"labelled": len(tables["mislabels"]), **_levels(tables["findings"], ("label",))["label"]},
     }
 
 
-def _leakage(duplicates: pa.Table) -> dict[str, int] | None:
-    """Groups that reach into several splits, and their rows; None where no row of a group has a split."""
-    if duplicates["split"].null_count == len(duplicates):
-        return None
+def _labels(run: Run, rows: np.ndarray) -> dict[str, Any]:
+    """Where labels come from, how many rows and classes they have; and why folders are taken for no classes."""
+    origin, counts = run.metadata.label, _counts(run.metadata.labels(run.manifest, rows).drop_null())
+    why = files.read_json(run.path / CLASSES)["why_not"] if origin.how == "auto" else ""
+    return {**origin._asdict(), "why_not": why, "rows": sum(counts.values()), "classes": len(counts)}
+
+
+def _leakage(duplicates: pa.Table) -> dict[str, int]:
+    """Groups that reach into several splits, and their rows."""
     leaking = duplicates.filter(duplicates["leakage"])
     return {"groups": len(pc.unique(leaking["group"])), "rows": len(leaking)}
 

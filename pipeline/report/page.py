@@ -15,6 +15,7 @@ from pixsieve.folder.run_folder import Run
 from pixsieve.images import decode
 from pixsieve.images.statistics import reduce
 from pixsieve.plural import counted
+from pixsieve.report.words import labelled
 from pixsieve.rules.faults import KINDS
 from pixsieve.sources import folder
 
@@ -34,6 +35,7 @@ def page(run: Run, tables: dict[str, pa.Table], found: dict[str, Any]) -> str:
     environment.filters["counted"] = counted
     return environment.get_template("index.html.jinja").render(
         found=found,
+        labelled=labelled(found["labels"]),
         groups=groups,
         leaking=leaking,
         outliers=outliers,
@@ -46,12 +48,21 @@ def page(run: Run, tables: dict[str, pa.Table], found: dict[str, Any]) -> str:
 
 
 def _groups(duplicates: pa.Table, most: int) -> list[dict[str, Any]]:
-    """The largest groups, with their first members; the kept one comes first."""
-    number = duplicates["group"].to_numpy()
+    """The largest groups of the largest sets, with their first members; the kept one comes first."""
+    number, union = duplicates["group"].to_numpy(), duplicates["set"].to_numpy()
     numbers, starts, size = np.unique(number, return_index=True, return_counts=True)
-    order = np.lexsort((numbers, -size))[:most]
+    own = union[starts]
+    of_set, groups_of_set = np.bincount(union)[own], np.bincount(own)[own]
+    order = np.lexsort((numbers, -size, own, -of_set))[:most]
     return [
-        {"size": int(size[g]), "rows": duplicates.slice(starts[g], min(size[g], MEMBERS)).to_pylist()} for g in order
+        {
+            "set": int(own[g]),
+            "of_set": int(of_set[g]),
+            "groups_of_set": int(groups_of_set[g]),
+            "size": int(size[g]),
+            "rows": duplicates.slice(starts[g], min(size[g], MEMBERS)).to_pylist(),
+        }
+        for g in order
     ]
 
 

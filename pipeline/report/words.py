@@ -33,7 +33,8 @@ def found(report: dict[str, Any]) -> list[str]:
     statuses = ", ".join(f"{count:,} {name}" for name, count in rows["status"].items())
     lines = [
         f"Rows        {rows['ever']:,} in = {rows['live']:,} out + {rows['removed']:,} removed; {statuses or 'none'}",
-        f"Duplicates  {counted(duplicates['groups'], 'group')}, {duplicates['redundant']:,} redundant:"
+        f"Duplicates  {counted(duplicates['groups'], 'group')} in {counted(duplicates['sets'], 'set')},"
+        f" {duplicates['redundant']:,} redundant:"
         f" {counted(duplicates['exact'], 'equal file')}, {duplicates['pixels']:,} equal pixels,"
         f" {duplicates['near']:,} similar; {duplicates['linked']:,} linked",
         f"Outliers    {outliers['outlier']:,}, and {outliers['potential']:,} potential",
@@ -49,19 +50,35 @@ def found(report: dict[str, Any]) -> list[str]:
             lines.insert(2, f"            of these, run folders: {', '.join(named[RUN])}")
         if UNLISTABLE in named:
             lines.append(f"WARNING     folders that may not be listed, so not audited: {', '.join(named[UNLISTABLE])}")
-    labels, leakage = report["mislabels"], report["leakage"]
-    if labels["labelled"]:
-        lines.append(f"Labels      {counted(labels['certain'], 'error')}, and {labels['potential']:,} potential")
-    if leakage is not None:
-        lines.append(
-            f"Leakage     {counted(leakage['groups'], 'group')} of {counted(leakage['rows'], 'row')} between splits"
-        )
+    lines += _labels_and_splits(report)
     if duplicates["units_with_pairs_dropped"]:
         lines.append(
             f"Note        {counted(duplicates['units_with_pairs_dropped'], 'pair unit')} passed duplicates.max_pairs:"
             " there, only the best pairs of each row count"
         )
     return lines
+
+
+def _labels_and_splits(report: dict[str, Any]) -> list[str]:
+    labels, judged, leakage = report["labels"], report["mislabels"], report["leakage"]
+    lines = [f"Labels      {labelled(labels)}"]
+    if judged["labelled"]:
+        lines[0] += f"; {counted(judged['certain'], 'error')}, and {judged['potential']:,} potential"
+    if report["splits"]:
+        groups, members = counted(leakage["groups"], "group"), counted(leakage["rows"], "row")
+        named = ", ".join(f"{name} {rows:,}" for name, rows in report["splits"].items())
+        lines += [f"Splits      {named}", f"Leakage     {groups} of {members} between splits"]
+    return lines
+
+
+def labelled(labels: dict[str, Any]) -> str:
+    """What was taken for labels, in words."""
+    if labels["why_not"]:
+        return f"none: {labels['why_not']} (source.label=folder takes the folders)"
+    if not labels["rows"]:
+        return "none"
+    of = {"column": f"column {labels['column']!r}", "given": "given"}.get(labels["how"], "folders")
+    return f"{of}: {counted(labels['classes'], 'class')}, {counted(labels['rows'], 'row')}"
 
 
 def _kinds(faults: dict[str, dict[str, int]]) -> str:

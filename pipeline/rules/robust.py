@@ -42,6 +42,12 @@ class Outlying(NamedTuple):
         return deviation.level(self.deviation)
 
 
+def but_for(found: Outlying, settled: np.ndarray) -> Outlying:
+    """The rows `settled` (n,) are no outliers, whatever their distances: others are like them."""
+    most = np.nextafter(deviation.POTENTIAL_CUT, 0)
+    return found._replace(deviation=np.where(settled, np.minimum(found.deviation, most), found.deviation))
+
+
 def outlying(distance: np.ndarray, index: np.ndarray, cluster: np.ndarray, sensitivity: float = 1.0) -> Outlying:
     """Only ratios of distances count: the result is the same for any scale of the data.
 

@@ -10,9 +10,10 @@ import pyarrow.compute as pc
 
 from pixsieve import files
 from pixsieve.config import keep_rules
-from pixsieve.config.sections import Config, Source
+from pixsieve.config.sections import AUTO, FOLDER, NONE, Config, Source
 from pixsieve.errors import ConfigError, SourceError
-from pixsieve.folder.metadata import FOLDER, PLACE, SPLIT, chosen, part_of
+from pixsieve.folder.measure import VECTORS
+from pixsieve.folder.metadata import PLACE, origins, splits_of
 from pixsieve.folder.skipped import Listing
 from pixsieve.rules import keep
 from pixsieve.sources import metadata_file
@@ -76,11 +77,9 @@ def _check_used(config: Config, table: pa.Table, listed: pa.Table) -> None:
     columns = table.column_names
     if source.metadata is not None:
         for where, name in (("source.label", source.label), ("source.split", source.split)):
-            if name == FOLDER and FOLDER in columns:
-                raise ConfigError(
-                    f"{where}: {FOLDER!r} is the folder of the key; rename the metadata's column {name!r}"
-                )
-            if name not in (None, FOLDER, *columns):
+            if name in (FOLDER, NONE) and name in columns:
+                raise ConfigError(f"{where}: {name!r} is no column here; rename that of the metadata")
+            if name not in (AUTO, FOLDER, NONE, *columns):
                 raise ConfigError(_unknown(where, str(name), columns))
         for name in keep_rules.columns(duplicates.keep):
             if name not in columns:
@@ -88,7 +87,7 @@ def _check_used(config: Config, table: pa.Table, listed: pa.Table) -> None:
             if not keep.has_order(table[name].type):
                 raise ConfigError(f"duplicates.keep: the column {name!r} holds {table[name].type}, which has no order")
     times = [rule for rule in duplicates.keep if rule in keep_rules.TIMES]
-    if times and kind(source) == "vectors":
+    if times and kind(source) == VECTORS:
         raise ConfigError(f"duplicates.keep: {times[0]!r} asks for times of files; given vectors have none")
     if duplicates.prefer:
         found = _splits_there(source, table, listed)
@@ -101,10 +100,11 @@ def _check_used(config: Config, table: pa.Table, listed: pa.Table) -> None:
 
 def _splits_there(source: Source, table: pa.Table, listed: pa.Table) -> set[str] | None:
     """None where nothing says what split a row is in."""
-    name = chosen(source.split, SPLIT, table.column_names)
-    if name is None:
+    _, split = origins(source, table.column_names, kind(source) != VECTORS)
+    if split.how == "none":
         return None
-    return {*pc.unique(part_of(listed["key"], 0) if name == FOLDER else table[name]).drop_null().to_pylist()}
+    named = table[split.column] if split.how == "column" else splits_of(split, listed["key"])
+    return {*pc.unique(named).drop_null().to_pylist()} or (None if split.how == "auto" else set())
 
 
 def _unknown(where: str, name: str, columns: list[str]) -> str:

@@ -8,7 +8,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 import xxhash
 
-from pixsieve.config.sections import Source
+from pixsieve.config.sections import AUTO, Source
 from pixsieve.errors import ConfigError, SourceError
 from pixsieve.folder.metadata import LABEL, SPLIT
 
@@ -22,7 +22,7 @@ def read(source: Source) -> pa.Table | None:
     path = Path(source.metadata)
     if path.suffix not in (".csv", ".parquet"):
         raise ConfigError(f"source.metadata: {path} must be a .csv or a .parquet file")
-    text = {source.label or LABEL, source.split or SPLIT}
+    text = {default if asked == AUTO else asked for asked, default in ((source.label, LABEL), (source.split, SPLIT))}
     try:
         table = _read_csv(path, text) if path.suffix == ".csv" else pq.read_table(path)
     except OSError as error:

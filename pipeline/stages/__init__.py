@@ -5,6 +5,7 @@ from pixsieve.stages.cluster import CLUSTER
 from pixsieve.stages.duplicates import DUPLICATES
 from pixsieve.stages.embed import EMBED
 from pixsieve.stages.findings import FINDINGS
+from pixsieve.stages.labels import LABELS
 from pixsieve.stages.match import MATCH
 from pixsieve.stages.mislabels import MISLABELS
 from pixsieve.stages.outliers import OUTLIERS
@@ -17,6 +18,7 @@ from pixsieve.stages.verify import VERIFY
 
 FLOW: list[Stage] = [
     EMBED,
+    LABELS,
     SEARCH,
     CLUSTER,
     PAIRS,

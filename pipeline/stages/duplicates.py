@@ -1,8 +1,9 @@
 """duplicates: groups of equal and of similar images, each member checked against the one that is kept.
 
 Rows with equal pixels or equal vectors are one item; pipeline/rules/groups.py makes the groups. Of the names of one
-file one stands for all (pipeline/rules/links.py). better.parquet has the
-best similarity of each row to a better-ranked one, whether that is kept or not.
+file one stands for all (pipeline/rules/links.py). A set is the union of groups that near pairs hold together: one car
+from all sides, of which no two may be copies. better.parquet has the best similarity of each row to a better-ranked
+one, whether that is kept or not.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -76,7 +77,7 @@ def work(run: Run, unit: Unit) -> Counts:
     known = _readable(run)
     rows = known["row"].to_numpy()
     splits = run.metadata.splits(run.manifest, rows)
-    file, pixel = (_codes(known[name]) for name in ("file_digest", "pixel_digest"))
+    file, pixel = (image_table.codes(known[name]) for name in ("file_digest", "pixel_digest"))
     key_rank, settings = run.manifest.key_rank(), run.config.duplicates
     named = {name: metadata.column(run.manifest, rows, name) for name in keep_rules.columns(settings.keep)}
     names = run.links.names(run.manifest, rows)
@@ -120,12 +121,14 @@ def work(run: Run, unit: Unit) -> Counts:
     symmetry = groups.symmetry[item]
     doubts = _doubts(run, known, shown, kept, np.where(kind == "near", symmetry, -1))
     split = splits.take(pa.array(shown))
-    leakage = leaks(number[shown], _codes(split))
+    leakage = leaks(number[shown], image_table.codes(split))
+    union = _sets(pairs, item, number, by_key)
     table = pa.table(
         {
             "row": rows[shown],
             "key": known["key"].take(pa.array(shown)),
             "group": number[shown],
+            "set": union[shown],
             "kind": pa.array(kind[shown].tolist(), pa.string()),
             "keep": keep[shown],
             "similarity": groups.similarity[item[shown]],
@@ -134,14 +137,24 @@ def work(run: Run, unit: Unit) -> Counts:
             "doubt": pa.array(doubts, pa.string()),
             "flaw": pa.array([FLAWS[f] for f in flaw[shown]], pa.string()),
             "split": split,
-            "leakage": leakage,
+            "leakage": pa.array(leakage, mask=np.full(len(shown), splits.null_count == len(splits))),
         }
     )
     files.write_table(run.path / unit.writes["groups"], table)
     files.write_table(run.path / unit.writes["better"], _better(pairs, known, item, own, head, item_rank))
     kinds = {name: int((kind[shown] == name).sum()) for name in ("exact", "pixels", "near", "linked")}
     leaking = int((leakage & (kind[shown] == "kept")).sum())
-    return {"rows": len(rows), "groups": int(number.max(initial=-1)) + 1, "leakage": leaking, **kinds}
+    groups_and_sets = {"groups": int(number.max(initial=-1)) + 1, "sets": int(union.max(initial=-1)) + 1}
+    return {"rows": len(rows), **groups_and_sets, "leakage": leaking, **kinds}
+
+
+def _sets(pairs: NearPairs, item: np.ndarray, number: np.ndarray, by_key: np.ndarray) -> np.ndarray:
+    """(n,) number of the set of each row of a group, -1 for the others: groups that near pairs hold together, directly
+    or by way of others, are one set. number: of groups, (n,), -1 for none; by_key: the rows of groups, by key."""
+    whole = kernels.components(item.max(initial=-1) + 1, pairs.i, pairs.j)[item]
+    found = np.full(len(number), -1, np.int64)
+    found[by_key] = kernels.first_seen(whole[by_key])
+    return found
 
 
 def _doubts(run: Run, known: pa.Table, shown: np.ndarray, kept: np.ndarray, symmetry: np.ndarray) -> list[str]:
@@ -185,13 +198,6 @@ def _readable(run: Run) -> pa.Table:
     for name in FROM_IMAGES:
         table = table.append_column(name, images[name])
     return table.filter(pa.array(image_table.readable(images["status"])))
-
-
-def _codes(values: pa.ChunkedArray) -> np.ndarray:
-    """(n,) equal numbers for equal values, -1 for null."""
-    encoded = values.combine_chunks().dictionary_encode()
-    indices = (encoded.combine_chunks() if isinstance(encoded, pa.ChunkedArray) else encoded).indices
-    return np.asarray(indices.fill_null(-1))
 
 
 def _pairs(run: Run, item_of_node: np.ndarray, least: float) -> NearPairs:
@@ -238,4 +244,4 @@ def _better(
     return table.append_column("related", pa.array(rows[other[has]]))
 
 
-DUPLICATES = Stage("duplicates", units, work, version=7)
+DUPLICATES = Stage("duplicates", units, work, version=8)

@@ -1,6 +1,7 @@
 """mislabels: rows whose label is not that of their neighbours and their cluster; the rule is in rules/mislabels.py.
 
-Rows with a label and a direction have an entry; the others have nothing to be held against.
+Rows with a label and a direction have an entry; the others have nothing to be held against. Nor has any where the
+descriptor knows copies only, unless mislabels.find asks for it.
 """
 
 import numpy as np
@@ -15,8 +16,13 @@ from pixsieve.folder.run_folder import Run
 from pixsieve.rules.mislabels import Mislabelled, mislabelled, nearest_with
 from pixsieve.runtime.stage import Counts, Stage, Unit
 
+MISLABELLED = pa.schema([*finding_table.FINDINGS, ("label", pa.string()), ("suggested", pa.string())])
+
 
 def units(run: Run) -> list[Unit]:
+    find = run.config.mislabels.find
+    if find == "never" or (find == "auto" and not run.measure.semantic):
+        return [Unit("all", (), {"mislabels": "mislabels.parquet"}, {"asked": False})]
     reads = (
         ASSIGNMENTS,
         *run.manifest.files(),
@@ -24,11 +30,14 @@ def units(run: Run) -> list[Unit]:
         *pair_files.paths(run, pair_files.CLASSES, pair_files.NEIGHBOURS),
         *run.store.files(*range(len(run.manifest.batches))),
     )
-    depends = run.config.values("outliers.neighbours") | {"labels": run.metadata.label}
+    depends = run.config.values("outliers.neighbours") | {"asked": True, "labels": run.metadata.label}
     return [Unit("all", reads, {"mislabels": "mislabels.parquet"}, depends)]
 
 
 def work(run: Run, unit: Unit) -> Counts:
+    if not unit.depends["asked"]:
+        files.write_table(run.path / unit.writes["mislabels"], MISLABELLED.empty_table())
+        return {"rows": 0}
     clusters = files.read_table(run.path / ASSIGNMENTS, ["row", "key", "cluster"])
     rows = clusters["row"].to_numpy()
     names = run.metadata.labels(run.manifest, rows)

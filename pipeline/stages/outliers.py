@@ -2,7 +2,8 @@
 DataEval 0.61.0 finds among the vectors, with its three other lists in dataeval.json.
 
 Distances are those of the run's measure. A row that cannot be compared (under cosine a flat image, a zero vector) is
-like no other: it is held to be as far from all as two rows can be.
+like no other: it is held to be as far from all as two rows can be. By the rule of robust.py, a row that has a copy or
+that is in the dense part of a cluster is no outlier.
 """
 
 from typing import Any
@@ -11,27 +12,31 @@ import numpy as np
 import pyarrow as pa
 
 from pixsieve import files
-from pixsieve.folder import finding_table, image_table, pair_files, sample
+from pixsieve.config.cluster import METHODS
+from pixsieve.folder import choice, finding_table, image_table, pair_files, sample
 from pixsieve.folder.cluster_table import ASSIGNMENTS
 from pixsieve.folder.measure import Measure
 from pixsieve.folder.neighbours import Nodes, nearest_nodes
 from pixsieve.folder.run_folder import Run
-from pixsieve.rules.robust import Outlying, outlying
+from pixsieve.rules.robust import Outlying, but_for, outlying
 from pixsieve.runtime.stage import Counts, Stage, Unit
 
-LISTS = "dataeval.json"
+LISTS, DUPLICATES = "dataeval.json", "duplicates.parquet"
+DENSE = 0.5  # of a cluster of density: the strength from which on a row is in its dense part; of DBSCAN, all rows are
 BY_DATAEVAL = ("", "a potential outlier to DataEval", "an outlier to DataEval")  # reasons, by level
 
 
 def units(run: Run) -> list[Unit]:
     reads = (
         ASSIGNMENTS,
+        DUPLICATES,
         *run.manifest.files(image_table.FOLDER),
         *pair_files.paths(run, pair_files.CLASSES, pair_files.NEIGHBOURS),
         *run.store.files(*range(len(run.manifest.batches))),
     )
     lists = {"lists": LISTS} if run.config.outliers.rule == "dataeval" else {}
     depends = run.config.values("outliers.neighbours", "outliers.rule", "outliers.sensitivity")
+    depends |= {"dense": not choice.each_its_own(run) and METHODS[choice.chosen(run).method].density}
     return [Unit("all", reads, {"outliers": "outliers.parquet", **lists}, depends)]
 
 
@@ -51,6 +56,10 @@ def work(run: Run, unit: Unit) -> Counts:
     else:
         distance, near = _neighbours(run.measure, index, similarity, nodes, rows[readable])
         found = outlying(distance, near, cluster[readable], settings.sensitivity)
+        settled = np.isin(rows, files.read_table(run.path / DUPLICATES, ["row"])["row"].to_numpy())
+        if unit.depends["dense"]:
+            settled |= (cluster >= 0) & (assigned["strength"].to_numpy() >= DENSE)
+        found = but_for(found, settled[readable])
         score[readable], level[readable] = found.score, found.level
         words = iter(_reasons(distance, found))
     reason = [next(words) if ok else said for ok, said in zip(readable.tolist(), status.to_pylist(), strict=True)]
@@ -128,4 +137,4 @@ def _reasons(distance: np.ndarray, found: Outlying) -> list[str]:
     ]
 
 
-OUTLIERS = Stage("outliers", units, work, version=3)
+OUTLIERS = Stage("outliers", units, work, version=4)

@@ -15,9 +15,11 @@ SHOWN = ["cluster", "size", "medoid", "persistence", "labels"]
 def units(run: Run) -> list[Unit]:
     tables = tuple(f"{name}.parquet" for name in TABLES)
     searched = (choice.SCORES,) if choice.reads(run) else ()
-    reads = (*tables, "match.json", *searched, skipped.PLACE, *run.manifest.files())
+    said = (*run.metadata.of_labels, *run.metadata.of_splits)
+    reads = (*tables, "match.json", *searched, skipped.PLACE, *run.manifest.files(), *said)
     depends = run.config.values("source.path", "embed.max_pixels", "embed.max_decode_mb")
     depends |= {"descriptor": run.measure.name, "near": run.near, "truncated": _truncated(run)}
+    depends |= {"labels": run.metadata.label, "splits": run.metadata.split}
     return [Unit("all", reads, {"numbers": "report/report.json", "page": "report/index.html"}, depends)]
 
 
@@ -41,4 +43,4 @@ def work(run: Run, unit: Unit) -> Counts:
     return {"rows": found["rows"]["live"]}
 
 
-REPORT = Stage("report", units, work, version=5)
+REPORT = Stage("report", units, work, version=6)

@@ -70,7 +70,7 @@ def scan(path: Path, config: Config, kind: str, backend: Backend, threads: int, 
     others = skipped.save(path, listed.skipped)
     if len(listed.skipped):
         log.info("skipped, as they are no rows: %s", skipped.in_words(skipped.by_suffix(listed.skipped["key"])))
-    beside = Metadata.load(path, config.source), skipped.digests(path), Links.load(path)
+    beside = Metadata.load(path, config.source, kind != VECTORS), skipped.digests(path), Links.load(path)
     run = Run(path, config, backend, threads, manifest, measure, *beside)
     summary = StageSummary("scan", 1, int(bool(counts["new"] or counts["removed"] or others)), counts=Counter(counts))
     summary.counts["skipped"] = len(listed.skipped)

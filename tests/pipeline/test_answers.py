@@ -78,7 +78,7 @@ def test_one_is_not_several(tmp_path: Path):
     for name in ("a", "b"):
         save(tmp_path / f"images/{name}.png", pattern(np.random.default_rng(0)))
     audit(tmp_path / "images", tmp_path / "run")
-    assert "Duplicates  1 group, 1 redundant: 1 equal file," in "\n".join(
+    assert "Duplicates  1 group in 1 set, 1 redundant: 1 equal file," in "\n".join(
         found(files.read_json(tmp_path / "run/report/report.json"))
     )
     page = (tmp_path / "run/report/index.html").read_text()

@@ -139,7 +139,7 @@ def test_removing_noise_reruns_no_pair_unit(tmp_path: Path):
     audit(tmp_path / "images", tmp_path / "run", *SETTINGS)
     (tmp_path / "images/07.png").unlink()
     done = ran(audit(tmp_path / "images", tmp_path / "run", *SETTINGS))
-    assert done == {"scan": 1, "match": 1, "duplicates": 1, "outliers": 1, "mislabels": 1, "findings": 1, "report": 1}
+    assert done == {"scan": 1, "labels": 1, "match": 1, "duplicates": 1, "outliers": 1, "findings": 1, "report": 1}
 
 
 def test_a_data_set_can_move(tmp_path: Path):

@@ -11,7 +11,7 @@ from pixsieve.config.load import parsed as load_yaml
 from tests.pipeline.helpers import audit, pattern, ran, save
 
 AFTER = {"findings", "report"}
-FINDINGS = {"match", "outliers", "mislabels", *AFTER}
+FINDINGS = {"match", "outliers", *AFTER}
 # In these images every cluster is too small to have its own standard for outliers, and all duplicates are very near.
 SAME = {"findings"}
 
@@ -129,13 +129,14 @@ def images(tmp_path_factory):
 @pytest.mark.parametrize(
     ("setting", "again"),
     [
-        ("embed.max_pixels=1000", {"embed", "cluster", "pairs", "verify", "duplicates", *FINDINGS}),
+        ("embed.max_pixels=1000", {"embed", "labels", "cluster", "pairs", "verify", "duplicates", *FINDINGS}),
         ("cluster.similarity=0.99", {"cluster", "pairs", *FINDINGS} - SAME),
         ("cluster.min_samples=25", {"cluster", "pairs", *FINDINGS} - SAME),
         ("duplicates.similarity=0.99", {"duplicates", *AFTER} - SAME),
-        ("duplicates.keep=[key]", {"duplicates", *AFTER}),
+        ("duplicates.keep=[key]", {"duplicates", "outliers", *AFTER}),
         ("outliers.sensitivity=1.5", {"outliers", *AFTER}),
-        ("outliers.neighbours=4", {"pairs", "outliers", "mislabels", *AFTER}),
+        ("outliers.neighbours=4", {"pairs", "outliers", *AFTER}),
+        ("mislabels.find=always", {"mislabels"}),  # of which there are none without labels
         ("embed.batch_size=7", set()),
         ("embed.read_ahead_mb=1", set()),
         ("workers.retries=3", set()),

@@ -28,7 +28,7 @@ def run(tmp_path_factory) -> Path:
     save(folder / "images/train/class0/black.png", np.zeros((50, 50, 3), np.uint8))
     (folder / "images/train/class0/broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     (folder / "images/train/class0/black.png").rename(folder / "images/train/class0/black.jpg")
-    audit(folder / "images", folder / "run", "source.split=folder", "duplicates.prefer=[test,train]")
+    audit(folder / "images", folder / "run", "mislabels.find=always", "duplicates.prefer=[test,train]")
     return folder / "run"
 
 

@@ -182,5 +182,9 @@ def test_policies_on_files(tmp_path: Path):
     assert {key: row["leakage"] for key, row in rows.items()} == {key: key.endswith("/a.png") for key in rows}
     summary = audit(source, tmp_path / "run", *base, until="duplicates")
     assert (summary.stage("duplicates").counts["groups"], summary.stage("duplicates").counts["leakage"]) == (2, 1)
-    audit(source, tmp_path / "run", until="duplicates")
-    assert not any(row["leakage"] or row["split"] for row in by_key(tmp_path / "run", "duplicates"))
+    audit(source, tmp_path / "run", until="duplicates")  # by their names
+    assert {row["key"]: row["split"] for row in by_key(tmp_path / "run", "duplicates")} == {
+        key: key.split("/")[0] for key in rows
+    }
+    audit(source, tmp_path / "run", "source.split=none", until="duplicates")
+    assert {(row["leakage"], row["split"]) for row in by_key(tmp_path / "run", "duplicates")} == {(None, None)}

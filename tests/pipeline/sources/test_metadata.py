@@ -36,7 +36,7 @@ def csv(path: Path, text: str) -> str:
 
 def test_labels_and_splits(source: Path, tmp_path: Path):
     def of(*settings: str) -> dict[str, tuple]:
-        audit(source, tmp_path / "run", *settings, until="scan")
+        audit(source, tmp_path / "run", *settings, until="labels")
         run = Run.open(tmp_path / "run")
         keys = run.manifest.all(["key"])["key"].to_pylist()
         rows = np.arange(len(keys))[::-1]
@@ -44,14 +44,16 @@ def test_labels_and_splits(source: Path, tmp_path: Path):
         return dict(zip(keys[::-1], zip(labels, splits, strict=True), strict=True))
 
     given_ = csv(tmp_path / "m.csv", "key,label,split,what,where\ndogs/a.png,01,x,3,\ntop.png,,y,,null\n")
-    assert of()["cats/young/a.png"] == ("young", None)
+    assert of("source.label=folder")["cats/young/a.png"] == ("young", None)
+    assert of()["cats/young/a.png"] == (None, None)  # of the pictures too many are in no folder
     assert of()["top.png"] == (None, None)
     assert of(given_)["cats/young/a.png"] == (None, None)
     assert of(given_)["dogs/a.png"] == ("01", "x")
     assert of(given_)["top.png"] == (None, "y")
     assert of(given_, "source.label=folder", "source.split=folder")["cats/young/a.png"] == ("young", "cats")
     assert of(given_, "source.label=folder", "source.split=folder")["top.png"] == (None, None)
-    assert of("source.split=folder")["dogs/b.png"] == ("dogs", "dogs")
+    assert of("source.split=folder")["dogs/b.png"] == (None, "dogs")
+    assert of(given_, "source.label=none", "source.split=none")["dogs/a.png"] == (None, None)
     assert of(given_, "source.label=what", "source.split=where")["dogs/a.png"] == ("3", None)
     assert of(given_, "source.label=what", "source.split=where")["top.png"] == (None, "null")
 
@@ -102,7 +104,7 @@ def test_rows_and_formats_do_not_matter(tmp_path_factory, columns, order):
         ("key,label\ntop.png,b\n", ["source.label=labl"], "source.label: .* no column 'labl'; nearest known: label"),
         ("key,label\ntop.png,b\n", ["source.split=lable"], "source.split: .* no column 'lable'; nearest known: label"),
         ("key,score\ntop.png,b\n", ["duplicates.keep=[largest:scor]"], "duplicates.keep: .* nearest known: score"),
-        ("key,folder\ntop.png,b\n", ["source.label=folder"], "rename the metadata's column 'folder'"),
+        ("key,folder\ntop.png,b\n", ["source.label=folder"], "'folder' is no column here; rename that of the metadata"),
         ("key,label\ntop.png,b\n", ["duplicates.prefer=[test]"], "there are none: set source.split"),
         (None, ["duplicates.prefer=[test]"], "there are none: set source.split"),
         (None, ["source.label=labl"], "source.label names the column 'labl', but source.metadata is not given"),
@@ -158,17 +160,18 @@ def test_the_path_is_made_absolute(tmp_path: Path):
     assert Config.load(tmp_path / "c.yaml").source.metadata == str(Path("m.csv").absolute())
 
 
-LABELS = {"match", "mislabels", "findings", "report"}  # what reads labels, and what reads that
+LABELS = {"match", "mislabels", "report"}  # what reads labels, and what reads that
 
 
 def test_what_changes_runs_again_and_nothing_else(source: Path, tmp_path: Path):
     rows = [["x", "test", number, "n"] for number in range(len(KEYS))]
-    alone, keep = "cluster.min_samples=1", "duplicates.keep=[largest:score]"  # each row is a cluster
+    # Each row is a cluster.
+    alone, keep = ["cluster.min_samples=1", "mislabels.find=always"], "duplicates.keep=[largest:score]"
 
     def again(*settings: str) -> set[str]:
         lines = ["key,label,split,score,note", *(",".join([k, *map(str, r)]) for k, r in zip(KEYS, rows, strict=True))]
         given_ = csv(tmp_path / "m.csv", "\n".join(lines) + "\n")
-        return set(ran(audit(source, tmp_path / "run", given_, alone, *settings)))
+        return set(ran(audit(source, tmp_path / "run", given_, *alone, *settings)))
 
     def labels() -> list[str]:
         shares = [row["labels"] for row in by_key(tmp_path / "run", "clusters")]
@@ -177,16 +180,21 @@ def test_what_changes_runs_again_and_nothing_else(source: Path, tmp_path: Path):
     again(keep)
     assert again(keep) == set() and labels() == ["x"] * 6
     rows[3][0] = "y"
-    assert again(keep) == LABELS and labels() == ["x"] * 5 + ["y"]
+    assert again(keep) == LABELS | {"findings"} and labels() == ["x"] * 5 + ["y"]
     rows[3][1] = "train"
-    assert again(keep) == {"duplicates"}  # which finds the same
+    assert again(keep) == {"duplicates", "report"}  # which find the same
     rows[3][2] = 77
     assert again(keep) == {"duplicates"}
     rows[3][3] = "m"
     assert again(keep) == set()
     assert "duplicates" in again()
-    assert again("source.label=note") == LABELS and labels() == ["m"] + ["n"] * 5
-    assert again("source.label=folder") == LABELS and labels() == ["dogs"] * 3 + ["young"] * 3
-    assert set(ran(audit(source, tmp_path / "run", alone))) == LABELS | {"duplicates"}
-    assert labels() == ["dogs"] * 3 + ["young"] * 3
+    assert again("source.label=note") == LABELS | {"findings"} and labels() == ["m"] + ["n"] * 5
+    assert again("source.label=folder") == LABELS | {"findings"} and labels() == ["dogs"] * 3 + ["young"] * 3
+    assert set(ran(audit(source, tmp_path / "run", *alone))) == LABELS | {
+        "labels",
+        "duplicates",
+        "outliers",
+        "findings",
+    }
+    assert labels() == []
     assert not (tmp_path / "run/source/metadata.parquet").exists()

@@ -13,7 +13,7 @@ from pixsieve.images.symmetries import SYMMETRIES, inverse, turned
 from tests.pipeline.descriptors.test_structure import cropped, scene
 from tests.pipeline.helpers import audit, by_key, pattern, ran, save
 
-AFTER = {"duplicates", "findings", "report"}
+AFTER = {"duplicates", "outliers", "findings", "report"}
 
 
 def drawn(folder: Path, turns: tuple[int, ...]) -> None:
