@@ -19,7 +19,7 @@ from pixsieve.folder.manifest import Manifest
 from pixsieve.rules import folders
 
 PLACE = "source/metadata.parquet"
-CLASSES = "labels.json"  # whether the folders of images are classes: {"taken": boolean, "why_not": text}
+CLASSES = "labels.json"  # whether the folders of images are classes: {"folders": n, "taken": boolean, "why_not": text}
 LABEL, SPLIT = "label", "split"  # the columns that are taken where none is named
 
 

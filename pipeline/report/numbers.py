@@ -61,7 +61,8 @@ def summary(
 def _labels(run: Run, rows: np.ndarray) -> dict[str, Any]:
     """Where labels come from, how many rows and classes they have; and why folders are taken for no classes."""
     origin, counts = run.metadata.label, _counts(run.metadata.labels(run.manifest, rows).drop_null())
-    why = files.read_json(run.path / CLASSES)["why_not"] if origin.how == "auto" else ""
+    decided = files.read_json(run.path / CLASSES) if origin.how == "auto" else {"folders": 0}
+    why = decided["why_not"] if decided["folders"] else ""
     return {**origin._asdict(), "why_not": why, "rows": sum(counts.values()), "classes": len(counts)}
 
 

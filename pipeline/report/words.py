@@ -61,7 +61,7 @@ def found(report: dict[str, Any]) -> list[str]:
 
 def _labels_and_splits(report: dict[str, Any]) -> list[str]:
     labels, judged, leakage = report["labels"], report["mislabels"], report["leakage"]
-    lines = [f"Labels      {labelled(labels)}"]
+    lines = [f"Labels      {labelled(labels)}"] if labels["rows"] or labels["why_not"] else []
     if judged["labelled"]:
         lines[0] += f"; {counted(judged['certain'], 'error')}, and {judged['potential']:,} potential"
     if report["splits"]:

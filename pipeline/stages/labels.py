@@ -23,9 +23,9 @@ def units(run: Run) -> list[Unit]:
 def work(run: Run, unit: Unit) -> Counts:
     keys, images = run.manifest.living(["key"])["key"].to_pylist(), image_table.living(run, list(DIGESTS))
     why = why_no_classes(keys, [image_table.codes(images[name]) for name in DIGESTS])
-    files.write_json(run.path / unit.writes["classes"], {"taken": not why, "why_not": why})
-    classes = {place.name for place in map(class_folder, keys) if place} if not why else ()
-    return {"rows": len(keys), "classes": len(classes)}
+    named = {place.name for place in map(class_folder, keys) if place}
+    files.write_json(run.path / unit.writes["classes"], {"folders": len(named), "taken": not why, "why_not": why})
+    return {"rows": len(keys), "classes": 0 if why else len(named)}
 
 
 LABELS = Stage("labels", units, work)
