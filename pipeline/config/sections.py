@@ -37,6 +37,7 @@ class Source(Section):
     max_removed: Annotated[float, Field(ge=0, le=1)] = 0.5  # of the rows; a scan that would remove more stops
     verify: Literal["never", "sample", "always"] = "never"  # by their bytes: files whose size and times are the same
     metadata: Name | None = None  # a .csv or .parquet file with a column `key`
+    images: Name | None = None  # of given vectors: a folder in which their keys are paths of images, to be shown
     # A column of it, folder, none; auto: its column `label` (`split`), else folders that look like classes (that are
     # called train, val, test).
     label: Asked = "auto"
@@ -199,7 +200,7 @@ class Config(Section):
             place["path"] = str(Path(place["path"]).absolute())
             if isinstance(tree.setdefault("run", {}), dict):
                 tree["run"].setdefault("path", f"runs/{Path(place['path']).name}")
-        for section, key in (("run", "path"), ("source", "metadata"), ("embed", "weights")):
+        for section, key in (("run", "path"), ("source", "metadata"), ("source", "images"), ("embed", "weights")):
             place = tree.get(section)
             # The name of torchvision's weights is no path.
             if (

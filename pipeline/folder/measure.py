@@ -20,6 +20,7 @@ from pixsieve.kernels import Metric
 
 MEASURE = "measure.json"
 VECTORS = "vectors"  # the name of the measure of given vectors
+NOT_ASKED = 2.0  # a threshold of near pairs that no pair reaches: nobody said that near vectors are copies
 
 
 @dataclass(frozen=True)

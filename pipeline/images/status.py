@@ -13,7 +13,8 @@ STATUSES = (
     "too_small",  # a side of one pixel: nothing to compare
     "too_large",  # more pixels than embed.max_pixels, or more memory than embed.max_decode_mb
     "unreadable",  # the file cannot be read, or its decoder fails
-    "not_finite",  # a given vector holds NaN or infinity
+    "not_finite",  # a given vector holds NaN or infinity, or its chunk is missing
+    "zero",  # a given vector of zeros, which has no direction
 )
 ABSENT, OK, DAMAGED = 0, 1, 2
 USABLE = (OK, DAMAGED)

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pixsieve import files
+from pixsieve.folder.measure import NOT_ASKED
 from pixsieve.folder.metadata import CLASSES
 from pixsieve.folder.run_folder import Run
 from pixsieve.images.status import STATUSES
@@ -42,7 +43,7 @@ def summary(
         },
         "search": searched,
         "duplicates": {
-            "similarity": depends["near"],
+            "similarity": depends["near"] if depends["near"] < NOT_ASKED else None,
             "groups": kinds.get("kept", 0),
             "sets": len(pc.unique(duplicates["set"])),
             "redundant": len(duplicates) - (pc.sum(duplicates["keep"]).as_py() or 0),

@@ -106,15 +106,16 @@ def _broken(found: pa.Table) -> list[dict[str, Any]]:
 
 def _pictures(run: Run, rows: Iterable[int]) -> dict[int, str]:
     """Thumbnails as data URIs, by row number. An image that has vanished since has none."""
-    if run.measure.name == VECTORS:
+    given, source = run.measure.name == VECTORS, run.config.source
+    if given and source.images is None:
         return {}
     pictures, wanted = {}, np.array(sorted(rows), np.int64)
     for batch, at, offset in run.manifest.by_batch(wanted):
-        uris = run.manifest.table(batch, ["uri"])["uri"].take(pa.array(offset)).to_pylist()
-        for row, uri in zip(wanted[at].tolist(), uris, strict=True):
+        names = run.manifest.table(batch)["key" if given else "uri"].take(pa.array(offset)).to_pylist()
+        for row, name in zip(wanted[at].tolist(), names, strict=True):
             try:
-                data = folder.read(run.config.source, uri)
-            except OSError:
+                data = folder.read_beside(str(source.images), name) if given else folder.read(source, name)
+            except (OSError, ValueError):  # gone since, or a key that is no path
                 continue
             pixels = decode.decode(data, run.config.embed.max_pixels, run.config.embed.max_decode_mb).pixels
             if pixels is not None:

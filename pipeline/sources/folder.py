@@ -56,6 +56,15 @@ def read(source: Source, uri: str) -> bytes:
         return file.read()
 
 
+def read_beside(images: str, key: str) -> bytes:
+    """The encoded bytes of the image of a given vector, whose key is its path in the folder `images`. Raises OSError,
+    and ValueError for a key that leads out of it."""
+    path = Path(images, key).resolve()
+    if not path.is_relative_to(Path(images).resolve()):
+        raise ValueError(f"the key {key!r} is no path in {images}")
+    return path.read_bytes()
+
+
 def to_key(path: bytes) -> str:
     """A relative path as text, one to one: a byte that is not UTF-8 becomes \\xNN, a backslash is doubled."""
     return path.replace(b"\\", b"\\\\").decode("utf-8", "backslashreplace")

@@ -3,6 +3,7 @@
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import unquote
@@ -210,7 +211,13 @@ def _zarr(path: Path) -> Content:
     array = arrays[name]
     check(path, array.dtype, array.shape, name)
     keys, labels = _names(path, list(arrays), lambda other: arrays[other][:], array.shape[0])
-    return Content(array.shape, array.dtype, _zarr_parts(path, array), keys, labels)
+    return Content(array.shape, array.dtype, _zarr_parts(path, _with_gaps(array)), keys, labels)
+
+
+def _with_gaps(array: zarr.Array) -> zarr.Array:
+    """The array as it is, but that chunks which are missing are NaN, and not the numbers of its fill value."""
+    metadata = replace(array.metadata, fill_value=array.dtype.type("nan"))
+    return zarr.Array(zarr.AsyncArray(metadata=metadata, store_path=array.store_path))
 
 
 def _no_pickle(path: Path, name: str, array: zarr.Array) -> None:

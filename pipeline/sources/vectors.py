@@ -25,7 +25,7 @@ from pixsieve.sources import vector_files
 SUFFIXES = (".npy", *vector_files.READERS)
 PARTS = ("_SUCCESS", "_metadata", "_common_metadata")  # in a folder of Parquet files
 ROWS = 65536  # hashed at a time
-VERSION = 1  # of what unpack writes
+VERSION = 2  # of what unpack writes
 
 
 class Given(NamedTuple):

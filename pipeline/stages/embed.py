@@ -30,6 +30,11 @@ from pixsieve.sources import folder, vectors
 
 GROUP = 32  # images that a thread takes at a time
 READERS = 8  # threads that wait for storage
+BAD_VECTORS = {
+    "unreadable": "is no longer there",
+    "not_finite": "holds NaN or infinity; so do rows whose chunk of a zarr is missing",
+    "zero": "holds zeros only: it has no direction",
+}
 Prepare = Callable[[np.ndarray, np.ndarray], np.ndarray]
 # Errors that belong to a file. Any other may pass, and so is the unit's: it is tried again.
 LASTING = (errno.ENOENT, errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG)
@@ -228,10 +233,10 @@ def _given(run: Run, table: pa.Table) -> Batch:
     length = np.linalg.norm(wide, axis=1, keepdims=True)
     unit = (wide / np.where(length > 0, length, 1)).astype(run.measure.dtype)
     digests = [xxhash.xxh3_128_digest(row) for row in np.ascontiguousarray(given)]
-    bad = {True: Embedded("not_finite", "holds NaN or infinity"), False: Embedded("unreadable", "is no longer there")}
+    status = np.select([~there, ~finite, ~unit.any(axis=1)], ["unreadable", "not_finite", "zero"], "ok")
     rows = [
-        Embedded("ok", "", digest, digest) if ok and here else bad[here]
-        for digest, ok, here in zip(digests, finite, there.tolist(), strict=True)
+        Embedded("ok", "", digest, digest) if word == "ok" else Embedded(word, BAD_VECTORS[word])
+        for digest, word in zip(digests, status.tolist(), strict=True)
     ]
     return Batch(rows, unit, None)
 
@@ -243,4 +248,4 @@ def _table(numbers: pa.ChunkedArray, rows: list[Embedded]) -> pa.Table:
     return pa.table([pa.array(c, f.type) for c, f in zip(columns, image_table.SCHEMA, strict=True)], image_table.SCHEMA)
 
 
-EMBED = Stage("embed", units, work, version=7, prepare=prepare)
+EMBED = Stage("embed", units, work, version=8, prepare=prepare)

@@ -17,7 +17,7 @@ def units(run: Run) -> list[Unit]:
     searched = (choice.SCORES,) if choice.reads(run) else ()
     said = (*run.metadata.of_labels, *run.metadata.of_splits)
     reads = (*tables, "match.json", *searched, skipped.PLACE, *run.manifest.files(), *said)
-    depends = run.config.values("source.path", "embed.max_pixels", "embed.max_decode_mb")
+    depends = run.config.values("source.path", "source.images", "embed.max_pixels", "embed.max_decode_mb")
     depends |= {"descriptor": run.measure.name, "near": run.near, "truncated": _truncated(run)}
     depends |= {"labels": run.metadata.label, "splits": run.metadata.split}
     return [Unit("all", reads, {"numbers": "report/report.json", "page": "report/index.html"}, depends)]

@@ -24,7 +24,7 @@ from pixsieve.folder import links, skipped
 from pixsieve.folder.begun import check_fits
 from pixsieve.folder.links import Links
 from pixsieve.folder.manifest import Manifest
-from pixsieve.folder.measure import VECTORS, Measure
+from pixsieve.folder.measure import NOT_ASKED, VECTORS, Measure
 from pixsieve.folder.metadata import Metadata
 from pixsieve.folder.run_folder import Run
 from pixsieve.runtime.summary import StageSummary
@@ -32,8 +32,6 @@ from pixsieve.sources import metadata, pictures, source, vectors
 from pixsieve.sources.known import other_bytes, save, with_unlistable
 
 log = logging.getLogger("pixsieve")
-
-GIVEN_NEAR = 0.95  # near duplicates among given vectors: a cautious convention, not a test
 
 
 class Scanned(NamedTuple):
@@ -53,6 +51,7 @@ def scan(path: Path, config: Config, kind: str, backend: Backend, threads: int, 
     if kind == VECTORS and known.numbered is None:
         raise ConfigError(f"{path} was begun by a version that sorted rows by key as text; start a new run folder")
     check_fits(path, config, known, moved)
+    _check_images(config.source, kind)
     listed = metadata.without_own(config.source, source.KINDS[kind].listing(config.source, path))
     listed = with_unlistable(listed, known)
     _check_some(config.source, kind, listed, int(known.live().sum()))
@@ -83,7 +82,7 @@ def _measure(path: Path, config: Config, kind: str, backend: Backend) -> Measure
     made_of: list[Any]
     if kind == VECTORS:
         width = vectors.mapped(Path(config.source.path), path).shape[1]
-        found, made_of = Measure(VECTORS, "cosine", "float16", width, GIVEN_NEAR), [VECTORS, width]
+        found, made_of = Measure(VECTORS, "cosine", "float16", width, NOT_ASKED), [VECTORS, width]
         _check_symmetries(config, False, "given vectors")
     else:
         descriptor = descriptors.of_images(config.embed)
@@ -93,6 +92,14 @@ def _measure(path: Path, config: Config, kind: str, backend: Backend) -> Measure
         found = known or descriptor.measure(config.embed, backend)
     found.save(path, made_of)
     return found
+
+
+def _check_images(source: Source, kind: str) -> None:
+    """ConfigError where source.images has nothing to show."""
+    if source.images is not None and kind != VECTORS:
+        raise ConfigError("source.images is for given vectors; this source is a folder of images itself")
+    if source.images is not None and not Path(source.images).is_dir():
+        raise ConfigError(f"source.images: {source.images} is no folder")
 
 
 def _check_symmetries(config: Config, there: bool, name: str) -> None:

@@ -216,13 +216,14 @@ def test_rows_that_are_no_vectors_keep_their_place(tmp_path: Path):
     audit(tmp_path / "x.npy", tmp_path / "run")
     status = {row["key"]: row["status"] for row in by_key(tmp_path / "run", "images")}
     assert {key for key, value in status.items() if value == "not_finite"} == {"5", "7"}
+    assert {key for key, value in status.items() if value == "zero"} == {"3"}
     assert len(status) == 50
 
 
 def test_very_many_pairs_are_cut_and_said_to_be(tmp_path: Path, capsys):
     rng = np.random.default_rng(0)
     np.save(tmp_path / "x.npy", rng.normal(size=32) + 0.001 * rng.normal(size=(300, 32)))
-    audit(tmp_path / "x.npy", tmp_path / "run", "duplicates.max_pairs=1000")
+    audit(tmp_path / "x.npy", tmp_path / "run", "duplicates.max_pairs=1000", "duplicates.similarity=0.95")
     assert json.loads((tmp_path / "run/report/report.json").read_text())["duplicates"]["units_with_pairs_dropped"] == 1
     groups = {row["group"] for row in by_key(tmp_path / "run", "duplicates")}
     assert groups == {0}

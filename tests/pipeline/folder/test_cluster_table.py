@@ -67,7 +67,7 @@ def test_a_folder_is_the_label_of_its_images(tmp_path: Path):
     for name in ("cats/a.png", "cats/b.png", "cats/c.png", "dogs/d.png", "e.png"):
         (tmp_path / "images" / name).parent.mkdir(parents=True, exist_ok=True)
         cv2.imwrite(str(tmp_path / "images" / name), pixels)
-    audit(tmp_path / "images", tmp_path / "run")
+    audit(tmp_path / "images", tmp_path / "run", "source.label=folder")
     (cluster,) = read_clusters(tmp_path / "run")
     assert cluster.labels == {"cats": 0.6, "dogs": 0.2} and cluster.batches == {0: 1.0}
 
