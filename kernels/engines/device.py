@@ -15,7 +15,7 @@ import numpy as np
 
 from pixsieve.kernels.engines.runtime import OPTIONS, Out, Runtime, Sides, source
 from pixsieve.kernels.engines.tiled import HEIGHT, THREADS, WIDTH, Tiled
-from pixsieve.kernels.search.exact import Array, Space
+from pixsieve.kernels.search.exact import DISTANCES, Array, Space, closeness_at
 from pixsieve.kernels.search.part import Found, Lows, Part, sift
 from pixsieve.kernels.search.screen import Screen
 
@@ -87,8 +87,9 @@ class Device:
 
     def closeness(self, space: Space, i: Array, j: Array) -> Array:
         xp = self.xp
-        if space.metric == "euclidean":
-            return -xp.sqrt(self._sums(space.rows, i, j, distance=True)) * space.scale
+        if space.metric in DISTANCES:
+            distance = xp.sqrt(self._sums(space.rows, i, j, distance=True)) * space.scale
+            return closeness_at(space.metric, distance)
         if space.metric == "cosine":
             norm = xp.sqrt(space.squares[i] * space.squares[j])
             dot = self._sums(space.rows, i, j, distance=False)

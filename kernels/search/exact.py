@@ -4,6 +4,7 @@ Closeness is the similarity of a pair, or minus its distance for the Euclidean m
 
     cosine     x.y / sqrt(|x|^2 |y|^2), at most 1; 0 where a row is zero
     euclidean  -sqrt(sum (x - y)^2)
+    proximity  1 / (1 + sqrt(sum (x - y)^2)): the Euclidean distance as a similarity in (0, 1]
     hamming    the share of equal bits of two rows of packed bits (uint8)
     jaccard    the share of equal entries of two MinHash signatures (Broder, "On the resemblance and containment of
                documents", 1997): an estimate of the Jaccard index of the sets
@@ -20,15 +21,16 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-Metric = Literal["cosine", "euclidean", "hamming", "jaccard"]
-METRICS = ("cosine", "euclidean", "hamming", "jaccard")
+Metric = Literal["cosine", "euclidean", "proximity", "hamming", "jaccard"]
+METRICS = ("cosine", "euclidean", "proximity", "hamming", "jaccard")
+DISTANCES = ("euclidean", "proximity")
 Array = Any  # numpy.ndarray or cupy.ndarray: the functions work on both
 Floats = NDArray[np.floating]
 Index = NDArray[np.int64]
 # Numbers of a side of the pairs computed at a time, which stay in the cache, and pairs at most.
 CHUNK, MOST_PAIRS = 2**17, 1024
 # Magnitudes whose squares, and for cosine the products of two squared lengths, stay in the range of float64.
-MAGNITUDES = {"cosine": (2.0**-200, 2.0**240), "euclidean": (2.0**-400, 2.0**500)}
+MAGNITUDES = {"cosine": (2.0**-200, 2.0**240), **dict.fromkeys(DISTANCES, (2.0**-400, 2.0**500))}
 
 
 class Pairs(NamedTuple):
@@ -57,8 +59,8 @@ class Space(NamedTuple):
 def space(engine: Any, a: Array, b: Array | None, metric: Metric) -> Space:
     """Checks the rows of a (n, d) and b (m, d), and lays them one after the other.
 
-    Cosine and Euclidean take any float dtype, hamming uint8, jaccard integers. ValueError names what is wrong, and the
-    first row that holds NaN or infinity.
+    Cosine, Euclidean and proximity take any float dtype, hamming uint8, jaccard integers. ValueError names what is
+    wrong, and the first row that holds NaN or infinity.
     """
     xp = engine.xp
     check(xp, "a", a, metric)
@@ -75,7 +77,7 @@ def space(engine: Any, a: Array, b: Array | None, metric: Metric) -> Space:
     if metric in ("hamming", "jaccard"):
         return Space(metric, rows, split, none, 1.0, True)
     rows, scale = _scaled(xp, rows, metric)
-    if metric == "euclidean":
+    if metric in DISTANCES:
         return Space(metric, rows, split, none, scale, False)
     half = rows.dtype == np.float16
     rows = engine.widened(rows)
@@ -111,7 +113,7 @@ def _scaled(xp: Any, rows: Array, metric: Metric) -> tuple[Array, float]:
         return rows, 1.0
     largest = xp.maximum(rows.max(axis=1), -rows.min(axis=1))
     small, large = MAGNITUDES[metric]
-    if metric == "euclidean":
+    if metric in DISTANCES:
         top = float(largest.max())
         if top == 0 or small <= top <= large:
             return rows, 1.0
@@ -162,16 +164,21 @@ def _closeness(space: Space, i: Index, j: Index) -> NDArray[np.float64]:
     if space.metric == "jaccard":
         return np.count_nonzero(x == y, axis=1) / max(x.shape[1], 1)
     x, y = x.astype(np.float64), y.astype(np.float64)
-    if space.metric == "euclidean":
+    if space.metric in DISTANCES:
         x -= y
         x *= x
-        return -np.sqrt(_in_order(x)) * space.scale
+        return closeness_at(space.metric, np.sqrt(_in_order(x)) * space.scale)
     if space.any_order:
         dot = np.einsum("ij,ij->i", x, y)
     else:
         x *= y
         dot = _in_order(x)
     return divide(dot, space.squares[i] * space.squares[j])
+
+
+def closeness_at(metric: Metric, distance: Array) -> Array:
+    """(m,) of pairs at Euclidean distances (m,)."""
+    return 1 / (1 + distance) if metric == "proximity" else -distance
 
 
 def divide(dot: NDArray[np.float64], squares: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,10 +1,11 @@
 """Low-precision screens: a score for each pair from one product of matrices, off by a known slack at most.
 
 Score of a pair of rows z, z' of the frame: z.z' where closeness is cosine (z: unit rows) or hamming (bits as +1, -1);
--|z - z'|^2 / 2 where it is Euclidean (z: rows about their mean, the farthest at length 1); for jaccard the number of
-equal entries. The screen computes it from rows rounded to the engine's dtype. With r the greatest distance of a row
-from its rounded copy, measured in float64, a product of unit rows is off by 2 r + r^2, half a squared distance between
-rows of length 1 by 4 r + 2 r^2 (the triangle inequality), and both by the engine's bound on its own rounding.
+-|z - z'|^2 / 2 where it is Euclidean or a proximity (z: rows about their mean, the farthest at length 1); for jaccard
+the number of equal entries. The screen computes it from rows rounded to the engine's dtype. With r the greatest
+distance of a row from its rounded copy, measured in float64, a product of unit rows is off by 2 r + r^2, half a squared
+distance between rows of length 1 by 4 r + 2 r^2 (the triangle inequality), and both by the engine's bound on its own
+rounding.
 
 A screen of whole numbers rounds turned coordinates to multiples of one step, at most 127 of them, and computes minus
 half the squared distance of the rounded rows without an error. Rows within D of each other are within D + 2 r once
@@ -21,9 +22,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.fft import dct
 
-from pixsieve.kernels.search.exact import Array, Space
+from pixsieve.kernels.search.exact import DISTANCES, Array, Space
 
 CHUNK = 4096
+# Of a frame of proximities. A distance comes back from its similarity within 4e-16 (1 + distance); of a frame of this
+# size or more that is far less than a slack.
+LEAST_RADIUS = 1e-6
 # Columns of whole numbers that are multiplied at a time.
 INT8_COLUMNS = 128
 
@@ -33,7 +37,7 @@ class Frame:
 
     def __init__(self, xp: Any, space: Space) -> None:
         self.xp, self.space = xp, space
-        self.distance = space.metric == "euclidean"
+        self.distance = space.metric in DISTANCES
         n, d = space.rows.shape
         self.depth = 8 * d if space.metric == "hamming" else d
         self.counted = space.metric in ("hamming", "jaccard")
@@ -44,6 +48,8 @@ class Frame:
                 self.centre += space.rows[at : at + CHUNK].astype(np.float64).sum(axis=0) / n
             longest = [float(_lengths(xp, self.rows(slice(at, at + CHUNK))).max()) for at in range(0, n, CHUNK)]
             self.radius = max(longest) or 1.0
+            if space.metric == "proximity":
+                self.radius = max(self.radius, LEAST_RADIUS / space.scale)
 
     def rows(self, ids: Any, dtype: Any = np.float64) -> Array:
         """(m, depth) coordinates of these rows, each within rounding of the dtype."""
@@ -65,6 +71,9 @@ class Frame:
             closeness = np.clip(closeness, -1.0, 2.0)
             return (2 * closeness - 1 if self.space.metric == "hamming" else closeness) * self.depth
         # Beyond what rows of the frame can have, all scores are alike; they must stay where float32 resolves the slack.
+        if self.space.metric == "proximity":
+            with np.errstate(divide="ignore"):
+                closeness = np.where(closeness > 1, np.inf, 1 - 1 / np.maximum(closeness, 0.0))
         if self.distance:
             with np.errstate(over="ignore"):
                 scaled = np.clip(closeness / self.space.scale / self.radius, -3.0, 3.0)

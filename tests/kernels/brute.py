@@ -10,8 +10,9 @@ def closeness(x: np.ndarray, y: np.ndarray, metric: str) -> np.ndarray:
     if metric == "jaccard":
         return (x[:, None] == y).mean(axis=2)
     x, y = x.astype(np.float64), y.astype(np.float64)
-    if metric == "euclidean":
-        return np.sqrt(_summed((x[:, None] - y) ** 2))
+    if metric in ("euclidean", "proximity"):
+        distance = np.sqrt(_summed((x[:, None] - y) ** 2))
+        return distance if metric == "euclidean" else 1 / (1 + distance)
     lengths = np.sqrt(np.outer(_summed(x * x), _summed(y * y)))
     return np.clip(np.divide(_summed(x[:, None] * y), lengths, out=np.zeros_like(lengths), where=lengths > 0), -1, 1)
 

@@ -19,7 +19,7 @@ from tests.kernels.checks import check_dbscan
     seed=st.integers(0, 2**32 - 1),
     n=st.integers(0, 120),
     d=st.integers(1, 12),
-    metric=st.sampled_from(["cosine", "euclidean", "hamming", "jaccard"]),
+    metric=st.sampled_from(["cosine", "euclidean", "proximity", "hamming", "jaccard"]),
     threshold=st.sampled_from([0.1, 0.7, 0.9, 1.0]),
     min_samples=st.integers(1, 9),
     cuts=st.lists(st.floats(0, 1), max_size=4),

@@ -10,7 +10,7 @@ from pixsieve.kernels.engines.host import Host
 from tests.kernels import brute
 from tests.kernels.checks import check_neighbours, check_pairs, collected
 
-METRICS = ("cosine", "euclidean", "hamming", "jaccard")
+METRICS = ("cosine", "euclidean", "proximity", "hamming", "jaccard")
 
 
 @settings(max_examples=120, deadline=None)
@@ -33,7 +33,9 @@ def test_every_answer_equals_brute_force(seed, n, m, d, metric, dtype, scale, th
     a, b = (x, None) if m is None else (x[:n], x[n:])
     if metric == "euclidean":
         threshold *= scale
-    prefix = prefix if metric in ("cosine", "euclidean") else "off"
+    if metric == "proximity":
+        threshold = 1 / (1 + threshold * scale)
+    prefix = prefix if metric in ("cosine", "euclidean", "proximity") else "off"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Host, "tile", tile)
         patch.setattr(Host, "bit_tile", tile[::-1])
@@ -52,6 +54,7 @@ def test_pairs_by_a_hair(seed, monkeypatch):
     monkeypatch.setattr(Host, "tile", (128, 256))
     check_pairs(x, None, "cosine", 1 - eps, prefix=["off", 4][seed % 2])
     check_pairs(x, None, "euclidean", float(np.sqrt(2 * eps)), prefix=["off", 4][seed % 2])
+    check_pairs(x, None, "proximity", float(1 / (1 + np.sqrt(2 * eps))), prefix=["off", 4][seed % 2])
 
 
 def test_prefix_auto_is_used_and_changes_nothing(monkeypatch):

@@ -17,7 +17,7 @@ from tests.kernels.checks import check_tree, check_tree_of_blocks
     seed=st.integers(0, 2**32 - 1),
     n=st.integers(0, 160),
     d=st.integers(1, 12),
-    metric=st.sampled_from(["cosine", "euclidean", "hamming", "jaccard"]),
+    metric=st.sampled_from(["cosine", "euclidean", "proximity", "hamming", "jaccard"]),
     dtype=st.sampled_from(["float16", "float32", "float64"]),
     reach=st.booleans(),
     few=st.sampled_from([0, 1000]),
@@ -27,7 +27,7 @@ from tests.kernels.checks import check_tree, check_tree_of_blocks
 def test_the_tree_is_minimal(seed, n, d, metric, dtype, reach, few, listed, decimals):
     rng = np.random.default_rng(seed)
     x = brute.rows(rng, n, d, metric, dtype)
-    if decimals is not None and metric in ("cosine", "euclidean"):
+    if decimals is not None and metric in ("cosine", "euclidean", "proximity"):
         x = np.round(x, decimals)
     core = None
     if reach:
@@ -83,7 +83,7 @@ def test_wrong_core_distances(core):
     seed=st.integers(0, 2**32 - 1),
     n=st.integers(0, 90),
     cuts=st.integers(1, 4),
-    metric=st.sampled_from(["cosine", "euclidean"]),
+    metric=st.sampled_from(["cosine", "euclidean", "proximity"]),
     reach=st.booleans(),
     listed=st.integers(1, 8),
     scouts=st.integers(1, 4),

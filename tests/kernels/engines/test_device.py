@@ -13,7 +13,7 @@ from pixsieve.kernels.engines.runtime import FILES, OPTIONS, source
 from tests.kernels import brute, checks
 from tests.kernels.cuda_cpu import Shim
 
-METRICS = ("cosine", "euclidean", "hamming", "jaccard")
+METRICS = ("cosine", "euclidean", "proximity", "hamming", "jaccard")
 
 
 def shim(monkeypatch):
@@ -159,7 +159,7 @@ def test_trees_of_many_rows(on, monkeypatch):
     checks.check_tree(x, "euclidean", np.sort(lengths, axis=1)[:, 3], on=on)
 
 
-@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+@pytest.mark.parametrize("metric", ["cosine", "euclidean", "proximity"])
 def test_trees_of_blocks(on, monkeypatch, metric):
     monkeypatch.setattr("pixsieve.kernels.tree.FEW", 8)
     rng = np.random.default_rng(3)

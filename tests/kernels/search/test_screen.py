@@ -14,7 +14,7 @@ from pixsieve.kernels.search.screen import Frame
 from tests.kernels import checks
 from tests.kernels.cuda_cpu import Shim
 
-METRICS = pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+METRICS = pytest.mark.parametrize("metric", ["cosine", "euclidean", "proximity"])
 
 
 def ideal(dtype) -> SimpleNamespace:
