@@ -128,7 +128,7 @@ def test_make_run(tmp_path: Path):
     """What `make` would run: the folder of a run has the name that pixsieve gives it."""
 
     def said(*words: str) -> str:
-        line = ["make", "-n", "-o", ".venv/ready", "run", *words]
+        line = ["make", "-n", "--no-print-directory", "-o", ".venv/ready", "run", *words]
         return subprocess.run(line, capture_output=True, text=True, cwd=ROOT, check=True).stdout
 
     assert said("IMAGES=.").rstrip().endswith('pixsieve run "."')
