@@ -43,7 +43,7 @@ class Rows(NamedTuple):
 
 def matched(run: Run, settings: Clusterer, own: bool, batches: Matched) -> Matched:
     """settings: what is asked for of the whole. own: batches have chosen their own."""
-    pieces = read(run, "greatest" if isinstance(settings, Agglomerative) and settings.linkage == "complete" else "mean")
+    pieces = read(run, isinstance(settings, Agglomerative) and settings.linkage == "complete")
     if len(pieces.counts) < 2 or len(pieces.number) < 2:
         return batches
     if own:
@@ -52,22 +52,22 @@ def matched(run: Run, settings: Clusterer, own: bool, batches: Matched) -> Match
         label = _agglomerated(run, settings, pieces)
         centre = linkage.joined(pieces.groups, label, "ward").mean
         return _nearest(run, _renumbered(batches, pieces, label), centre, moved=False)
+    assert isinstance(settings, Kmeans | GaussianMixture)
     label = cut(linkage.tree(pieces.groups, "ward"), len(pieces.number), settings.n_clusters or 1)
     if isinstance(settings, Kmeans):
         return _nearest(run, batches, _lloyd(pieces.groups, label), moved=True)
-    assert isinstance(settings, GaussianMixture)
     return _expected(run, settings, _renumbered(batches, pieces, label), linkage.joined(pieces.groups, label, "ward"))
 
 
-def read(run: Run, extent: str) -> Pieces:
-    """extent: which of the square distances of members to the mean, "mean" or "greatest"."""
+def read(run: Run, greatest: bool) -> Pieces:
+    """greatest: whether extents are the greatest square distances of members to the mean, instead of the mean ones."""
     parts = [files.read_arrays(run.path / f"representatives/{name}.npz") for name in run.manifest.batch_names()]
     size, mean, spread, reach = (
         np.concatenate([part[name] for part in parts]).astype(np.float64)
         for name in ("size", "mean", "spread", "reach")
     )
     order = ordered(size, mean, spread)
-    groups = linkage.Groups(size, mean, (spread if extent == "mean" else reach) ** 2)
+    groups = linkage.Groups(size, mean, (reach if greatest else spread) ** 2)
     return Pieces(
         linkage.Groups(*(part[order] for part in groups)), order, np.array([len(part["size"]) for part in parts])
     )
