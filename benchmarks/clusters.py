@@ -1,14 +1,16 @@
 """Global clusters against one scikit-learn over all rows, for many cuts into batches; what they cost; and what matching
 by representatives makes of the same batches, ours and the usual one, by medoids alone.
 
-    python -m benchmarks.clusters [--vectors X.npy] [--rows 8000] [--only agreement|cost|partitions]
+    python -m benchmarks.clusters [--vectors X.npy [--labels Y.npy]] [--rows 8000] [--only agreement|cost|partitions]
 
 Adjusted Rand scores, noise as a label of its own. Of DBSCAN a second score is over the core rows: scikit-learn leaves a
 border row to the cluster that comes first, here it goes to the core row that is nearest. Of HDBSCAN a second score is
 over the rows that are in clusters: rows that a split frees at their own core distance are noise here, and on a side
 that the order of the rows decides there. `reordered` is scikit-learn against itself with the rows in another order.
-`partitions`: kmeans and agglomerative of 10 batches, matched by their means, against the same method over all rows, by
-how close two means must be (`CLOSE` of matching/representatives).
+`partitions`: methods without noise, of batches matched by moments, and of one batch that holds all rows: the adjusted
+Rand of both against the truth (blobs: a tenth of the rows are no group's, and count as one; given vectors: the labels),
+the one by the other, and against each other. `unlike`: one batch against one batch without a hundredth of the rows, on
+those that are left: what a method owes to chance. Means of three draws.
 """
 
 import argparse
@@ -16,7 +18,6 @@ import tempfile
 import time
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -25,19 +26,34 @@ from sklearn.metrics import adjusted_rand_score
 
 from benchmarks import record, table
 from pixsieve import Config, files, kernels, run
-from pixsieve.matching import representatives
 
 BATCHES = (1, 2, 7, 10, 50)
-CLOSE = (0.25, 0.5, 1.0)
+PARTITIONS = {
+    "kmeans": ("cluster.method=kmeans",),
+    "gaussian_mixture": ("cluster.method=gaussian_mixture",),
+    "average": ("cluster.method=agglomerative",),
+    "ward": ("cluster.method=agglomerative", "cluster.linkage=ward"),
+    "complete": ("cluster.method=agglomerative", "cluster.linkage=complete"),
+}
 HIERARCHY = ("cluster.method=hdbscan", "cluster.min_cluster_size=15", "cluster.min_samples=5")
 
 
-def blobs(rng: np.random.Generator, n: int) -> np.ndarray:
-    """20 groups of unlike density, and a tenth of noise."""
+def planted(rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """20 groups of unlike density, and a tenth of noise; and the group of each row, -1 for noise."""
     which = rng.integers(20, size=n)
     x = rng.normal(size=(20, 32))[which] + rng.uniform(0.2, 0.45, 20)[which, None] * rng.normal(size=(n, 32))
     x[: n // 10] = rng.normal(size=(n // 10, 32))
-    return x
+    return x, np.where(np.arange(n) < n // 10, -1, which)
+
+
+def blobs(rng: np.random.Generator, n: int) -> np.ndarray:
+    return planted(rng, n)[0]
+
+
+def apart(rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """20 groups, and nothing between them."""
+    which = rng.integers(20, size=n)
+    return rng.normal(size=(20, 32))[which] + 0.3 * rng.normal(size=(n, 32)), which
 
 
 def filaments(rng: np.random.Generator, n: int) -> np.ndarray:
@@ -137,20 +153,28 @@ def cost(x: np.ndarray, *settings: str) -> dict[str, float]:
     return took
 
 
-def partitions(name: str, x: np.ndarray, clusters: int, method: str) -> dict[str, Any]:
-    x, how = stored(x), (f"cluster.method={method}", f"cluster.n_clusters={clusters}")
-    one, _, _ = flow(x, 1, *how, "match.mode=off")
-    result: dict[str, Any] = {"data": name, "rows": len(x), "method": method, "clusters": clusters}
-    for close in CLOSE:
-        with mock.patch.object(representatives, "CLOSE", close):
-            labels, _, _ = flow(x, 10, *how, "match.mode=representatives", "match.sample=2")
-        result |= {f"left_{close}": int(labels.max()) + 1, f"close_{close}": adjusted_rand_score(one, labels)}
-    return result
+def partitions(x: np.ndarray, truth: np.ndarray, batches: int, *settings: str) -> dict[str, float]:
+    x = stored(x)
+    one, _, _ = flow(x, 1, *settings, "match.mode=off")
+    left = np.sort(np.random.default_rng(1).permutation(len(x))[: len(x) * 99 // 100])
+    again, _, _ = flow(x[left], 1, *settings, "match.mode=off")
+    labels, _, _ = flow(x, batches, *settings, "match.mode=representatives", "match.sample=2")
+    whole, cut = adjusted_rand_score(truth, one), adjusted_rand_score(truth, labels)
+    return {
+        "one": whole,
+        "matched": cut,
+        "ratio": cut / whole,
+        "against": adjusted_rand_score(one, labels),
+        "unlike": adjusted_rand_score(one[left], again),
+        "clusters_one": int(one.max()) + 1,
+        "clusters": int(labels.max()) + 1,
+    }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--vectors", type=Path)
+    parser.add_argument("--labels", type=Path)
     parser.add_argument("--rows", type=int, default=8000)
     parser.add_argument("--only", choices=["agreement", "cost", "partitions"])
     parser.add_argument("--repeats", type=int, default=3)
@@ -193,22 +217,35 @@ def main() -> None:
         title = f"{len(x):,} x {x.shape[1]}: seconds of pairs, reach, tree and match, medians of {options.repeats}"
         table(title, ("method", "10 batches", "1 batch", "ratio"), lines)
     if options.only in (None, "partitions"):
-        drawn = [("blobs", blobs(rng, n), 20)]
-        if given is not None:
-            drawn.append(("given", np.array(given[rng.permutation(len(given))[:n]]), 40))
-        found = [
-            partitions(name, x[rng.permutation(n)], clusters, method)
-            for name, x, clusters in drawn
-            for method in ("kmeans", "agglomerative")
+        cases = [
+            (name, draw, n // rows, 20) for name, draw in (("apart", apart), ("blobs", planted)) for rows in (1000, 200)
         ]
-        lines = [
-            (f"{one['data']}, {one['method']}", *(f"{one[f'close_{c}']:.2f} ({one[f'left_{c}']:,})" for c in CLOSE))
-            for one in found
-        ]
-        title = f"{n:,} rows, 10 batches: adjusted Rand against all rows at once (clusters left), by CLOSE"
-        table(title, ("data, method", *map(str, CLOSE)), lines)
-        for one in found:
-            record("clusters", {"partitions": one})
+        if given is not None and options.labels is not None:
+            known, classes = given, np.load(options.labels)
+
+            def some(rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
+                rows = rng.permutation(len(known))[:n]
+                return np.array(known[rows]), classes[rows]
+
+            cases += [("given", some, 10, clusters) for clusters in (10, 40)]
+        lines = []
+        for name, draw, batches, clusters in cases:
+            for method, settings in PARTITIONS.items():
+                each = []
+                for seed in range(3):
+                    rng = np.random.default_rng(seed)
+                    x, truth = draw(rng, n)
+                    order = rng.permutation(n)
+                    each.append(
+                        partitions(x[order], truth[order], batches, *settings, f"cluster.n_clusters={clusters}")
+                    )
+                mean = {key: float(np.mean([found[key] for found in each])) for key in each[0]}
+                about = {"data": name, "rows": n, "batches": batches, "method": method, "asked": clusters}
+                record("clusters", {"partitions": about | mean})
+                scores = (f"{mean[key]:.3f}" for key in ("one", "matched", "ratio", "against", "unlike"))
+                lines.append((f"{name}, {batches} batches, {clusters} of {method}", *scores, f"{mean['clusters']:.0f}"))
+        head = ("data", "one", "matched", "ratio", "against", "unlike", "clusters")
+        table(f"{n:,} rows: adjusted Rand, means of 3 draws", head, lines)
 
 
 if __name__ == "__main__":

@@ -46,18 +46,44 @@ def _start(rows: np.ndarray, centre: np.ndarray, covariance: str) -> dict[str, n
     apart = (rows * rows).sum(axis=1)[:, None] - 2 * rows @ centre.T + (centre * centre).sum(axis=1)
     nearest = np.unique(apart.argmin(axis=1), return_inverse=True)[1]  # two centres may be the same to rounding
     size, mean, *_ = kernels.group_statistics(rows, nearest)
-    count, d = mean.shape
-    off = rows - mean[nearest]
+    return components(size, mean, scatter(rows, nearest, mean, covariance), covariance)
+
+
+def scatter(rows: np.ndarray, component: np.ndarray, mean: np.ndarray, covariance: str) -> np.ndarray:
+    """Sums of the products of what rows (n, d) lie off the means (k, d) of their components (n,): (k, d, d) for full,
+    (d, d) for tied, else (k, d) of the squares. They add over rows."""
+    off = rows - mean[component]
+    if covariance == "tied":
+        return off.T @ off
+    if covariance == "full":
+        return np.array([(part := off[component == c]).T @ part for c in range(len(mean))])
+    squares = np.zeros(mean.shape)
+    np.add.at(squares, component, off * off)
+    return squares
+
+
+def components(size: np.ndarray, mean: np.ndarray, scatter: np.ndarray, covariance: str) -> dict[str, np.ndarray]:
+    """What scikit-learn's mixture begins with: weights, means and precisions of k components of `size` (k,) rows."""
+    d = mean.shape[1]
     if covariance in ("full", "tied"):
-        parts = [off[nearest == c] for c in range(count)] if covariance == "full" else [off]
-        spread = np.array([part.T @ part / len(part) + LEAST * np.eye(d) for part in parts])
-        precisions = np.linalg.inv(spread if covariance == "full" else spread[0])
+        rows = size[:, None, None] if covariance == "full" else size.sum()
+        precisions = np.linalg.inv(scatter / rows + LEAST * np.eye(d))
     else:
-        spread = np.zeros((count, d))
-        np.add.at(spread, nearest, off * off)
-        spread = spread / size[:, None]
+        spread = scatter / size[:, None]
         precisions = 1 / ((spread if covariance == "diag" else spread.mean(axis=1)) + LEAST)
-    return {"weights_init": size / len(rows), "means_init": mean, "precisions_init": precisions}
+    return {"weights_init": size / size.sum(), "means_init": mean, "precisions_init": precisions}
+
+
+def shares(rows: np.ndarray, components: dict[str, np.ndarray], covariance: str) -> np.ndarray:
+    """(n, k) probabilities of the components for rows (n, d)."""
+    from sklearn.mixture import GaussianMixture
+
+    weights, means, precisions = components.values()
+    model = GaussianMixture(len(means), covariance_type=covariance)
+    model.weights_, model.means_ = weights, means
+    whole = covariance in ("full", "tied")
+    model.precisions_cholesky_ = np.linalg.cholesky(precisions) if whole else np.sqrt(precisions)
+    return np.asarray(model.predict_proba(rows))
 
 
 def _fitted(rows: Any, start: dict[str, Any], settings: GaussianMixture, seed: int, on_device: bool) -> Any:

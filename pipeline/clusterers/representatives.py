@@ -13,6 +13,7 @@ class Representatives(NamedTuple):
     size: np.ndarray  # (c,) members
     mean: np.ndarray  # (c, d) float32, of the unit vectors
     spread: np.ndarray  # (c,) root mean square distance of the members to the mean
+    reach: np.ndarray  # (c,) greatest distance of a member to the mean
     cluster: np.ndarray  # (r,)
     row: np.ndarray  # (r,) the medoid of the cluster, then the farthest from those before it, each time
     covers: np.ndarray  # (r,) members that are nearest to this one
@@ -60,10 +61,13 @@ def representatives(
     np.add.at(covers, (group, nearest), 1)
     np.minimum.at(radius, (group, nearest), best)
     spread = np.sqrt((whole.std**2).sum(axis=1))
+    reach = np.zeros(count)
+    np.maximum.at(reach, group, np.linalg.norm(wide[own] - whole.mean[group], axis=1))
     return Representatives(
         whole.size,
         whole.mean.astype(np.float32),
         spread,
+        reach,
         cluster,
         rows[table[cluster, filled]],
         covers[cluster, filled],

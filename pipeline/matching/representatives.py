@@ -5,12 +5,11 @@ thin in each batch. It says what it expects to lose before it begins, and how it
 dbscan      representatives, which weigh as many rows as they cover, and all rows that are noise in their batch, go
             through one DBSCAN; what a batch has found to be one cluster stays one.
 hdbscan     the same rows go through one HDBSCAN; a cluster of a batch takes the one that most of its rows are in.
-others      two clusters of two batches are one if each is the other's nearest there, and their means lie no farther
-            apart than half of what their members lie from the means.
+others      by the moments of the clusters (matching/partitions.py).
 """
 
 from collections.abc import Iterator
-from itertools import combinations, combinations_with_replacement
+from itertools import combinations_with_replacement
 from typing import NamedTuple
 
 import numpy as np
@@ -21,14 +20,10 @@ from pixsieve.config.cluster import Clusterer, Dbscan, Hdbscan
 from pixsieve.errors import ConfigError
 from pixsieve.folder import sample
 from pixsieve.folder.run_folder import Run
-from pixsieve.matching import Matched
+from pixsieve.matching import Matched, partitions
 from pixsieve.matching.density import Links, united
 
 ASKED = 1024  # rows that the prediction is made from
-# Of the spread. Twice that chains neighbours where there are no groups (8,000 embeddings of CIFAR-10, 40 clusters of
-# kmeans in each of 10 batches: 9 were left, adjusted Rand .00; with this 127, .25), and half of it leaves most clusters
-# alone (398, .06); blobs do not care (.76 to .81). `benchmarks.clusters --only partitions` has agglomerative too.
-CLOSE = 0.5
 
 
 def of_batches(run: Run, live: np.ndarray) -> Matched:
@@ -46,13 +41,13 @@ def of_batches(run: Run, live: np.ndarray) -> Matched:
 
 
 def matched(run: Run, settings: Clusterer, own: bool, live: np.ndarray, rank: np.ndarray) -> Matched:
-    """settings: those of every batch. own: batches have chosen their own; then clusters are matched by their means."""
+    """settings: what is asked for. own: batches have chosen their own; then clusters are matched by their moments."""
     batches = of_batches(run, live)
     if settings.density and not own:
         notes: dict[str, object] = {"unresolved": _unresolved(run, settings)}
         found = _density(run, settings, batches, rank)
     else:
-        notes, found = {}, batches._replace(cluster=np.append(_mutual(run), -1)[batches.cluster])
+        notes, found = {}, partitions.matched(run, settings, own, batches)
     notes["agreement"] = None if own else _agreement(run, settings, found.cluster)
     return found._replace(notes=notes, persistence=np.full(int(found.cluster.max(initial=-1)) + 1, np.nan))
 
@@ -177,26 +172,6 @@ def _majority(cluster: np.ndarray, found: np.ndarray, covers: np.ndarray, count:
     best = clusters + np.arange(count)
     best[pair[first] // max(clusters, 1)] = pair[first] % max(clusters, 1)
     return best
-
-
-def _mutual(run: Run) -> np.ndarray:
-    """(clusters of all batches,) the component of each."""
-    parts = [files.read_arrays(run.path / f"representatives/{name}.npz") for name in run.manifest.batch_names()]
-    start = np.cumsum([0, *(len(part["size"]) for part in parts)])
-    means = [part["mean"].astype(np.float64) for part in parts]
-    squares = [np.einsum("ij,ij->i", mean, mean) for mean in means]
-    edges = [np.empty((0, 2), np.int64)]
-    for a, b in combinations(range(len(parts)), 2):
-        if not (len(means[a]) and len(means[b])):
-            continue
-        apart = squares[a][:, None] + squares[b] - 2 * means[a] @ means[b].T
-        to = apart.argmin(axis=1)
-        own = np.flatnonzero(apart.argmin(axis=0)[to] == np.arange(len(to)))
-        to = to[own]
-        spread = (parts[a]["spread"][own] + parts[b]["spread"][to]) / 2
-        near = np.linalg.norm(means[a][own] - means[b][to], axis=1) <= CLOSE * spread
-        edges.append(np.column_stack([start[a] + own[near], start[b] + to[near]]))
-    return kernels.components(int(start[-1]), *np.concatenate(edges).T)
 
 
 def _agreement(run: Run, settings: Clusterer, cluster: np.ndarray) -> dict[str, object]:

@@ -1,7 +1,8 @@
 """cluster: the clusters of each batch on its own, and the rows that represent them.
 
 Where global clusters are made of these, removed rows are left out, and a batch that has lost some is clustered again.
-An exact match does not read them: there they stay what they were when the batch came.
+An exact match does not read them: there they stay what they were when the batch came. Several batches that are to be
+matched by the moments of their clusters are cut finer than is asked for; one batch is not.
 """
 
 from typing import Any
@@ -22,6 +23,9 @@ from pixsieve.stages import search
 
 def units(run: Run) -> list[Unit]:
     settings, own = choice.chosen(run), choice.of_batches(run)
+    names = run.manifest.batch_names()
+    if run.config.matching == "representatives" and len(names) > 1:
+        settings = settings.pieces
     depends: dict[str, Any] = {"method": settings.parameters}
     if own:
         depends = run.config.values("run.seed") | {"cluster": run.config.cluster.model_dump(mode="json")}
@@ -40,7 +44,7 @@ def units(run: Run) -> list[Unit]:
             },
             depends | {"left_out": [] if exact else _dead_in(run, batch)},
         )
-        for batch, name in enumerate(run.manifest.batch_names())
+        for batch, name in enumerate(names)
     ]
 
 
@@ -76,4 +80,4 @@ def work(run: Run, unit: Unit) -> Counts:
     return {"rows": len(present), "clusters": len(standing.size), "noise": int((cluster[present] < 0).sum())}
 
 
-CLUSTER = Stage("cluster", units, work, version=3)
+CLUSTER = Stage("cluster", units, work, version=4)

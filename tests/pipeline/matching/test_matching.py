@@ -246,16 +246,19 @@ def test_it_refuses_where_it_would_lose_too_much(tmp_path: Path):
 
 
 def test_match_alone(tmp_path: Path):
-    """What is left of the batches is matched, in another way, and nothing else is done."""
+    """What is left of the batches is matched, and nothing else is done. Clusters that are not to be matched are others:
+    they are made first."""
     np.save(tmp_path / "x.npy", blobs(np.random.default_rng(1), 300)[0])
     options = (*CUT, "cluster.method=kmeans", "cluster.n_clusters=5")
-    audit(tmp_path / "x.npy", tmp_path / "run", *options, "match.mode=off", until="cluster")
+    audit(tmp_path / "x.npy", tmp_path / "run", *options, until="cluster")
     config = Config.load(tmp_path / "x.npy", out=tmp_path / "run", settings=[*options, "workers.device=cpu"])
     summary = run(config, only="match")
     assert ran(summary) == {"match": 1} and not (tmp_path / "run/pairs").exists()
-    assert pq.read_table(tmp_path / "run/clusters.parquet").num_rows < 10
+    assert pq.read_table(tmp_path / "run/clusters.parquet").num_rows == 5
     off = config.model_copy(update={"match": config.match.model_copy(update={"mode": "off"})})
-    run(off, only="match")
+    with pytest.raises(ConfigError, match="--only match: cluster not up to date"):
+        run(off, only="match")
+    run(off, until="match")
     assert pq.read_table(tmp_path / "run/clusters.parquet").num_rows == 25
 
     other = Config.load(tmp_path / "x.npy", out=tmp_path / "run", settings=[*CUT, "workers.device=cpu"])
