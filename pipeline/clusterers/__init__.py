@@ -3,7 +3,7 @@
     fit(x, weights, settings, seed, measure, backend) -> Clustering
 
 x: (n, width) usable rows of the measure, n >= 1. Methods that want Euclidean distances get those of the measure's
-coordinates at length 1. weights: (n,) how many equal rows each stands for; all 1 where the method does not take equal
+points. weights: (n,) how many equal rows each stands for; all 1 where the method does not take equal
 rows together. GPU: by cuML where it has the method, else scikit-learn's array API on CuPy, else scikit-learn on the
 host, and one line of the log says so.
 """

@@ -29,18 +29,18 @@ def fit(
         cut = chord(measure, settings.similarity) if count is None else None
         cluster = (
             AgglomerativeClustering(count, linkage=settings.linkage, distance_threshold=cut)
-            .fit(measure.unit(x))
+            .fit(measure.points(x))
             .labels_
         )
     elif backend.cuml is not None and count is not None and pairwise(len(x), backend.free_bytes()):
         model = backend.cuml.AgglomerativeClustering(n_clusters=count, metric="euclidean", connectivity="pairwise")
-        cluster = backend.to_host(model.fit(backend.to_device(measure.unit(x))).labels_)
+        cluster = backend.to_host(model.fit(backend.to_device(measure.points(x))).labels_)
     else:
         tree = kernels.spanning_tree(backend.to_device(x), metric=measure.metric)
         edges, lengths = (backend.to_host(part) for part in tree)
         kept = edges[: len(x) - count] if count is not None else edges[1 - lengths >= settings.similarity]
         cluster = kernels.components(len(x), *kept.T)
-    return partition(measure.unit(x), weights, cluster)
+    return partition(measure.points(x), weights, cluster, measure)
 
 
 def pairwise(rows: int, free: int) -> bool:

@@ -16,21 +16,32 @@ class Clustering(NamedTuple):
 
 
 def chord(measure: Measure, similarity: float) -> float:
-    """Euclidean distance of the unit coordinates of rows of this similarity; at least 1e-6, as libraries want more than
-    0."""
-    return max(float(np.sqrt(2 - 2 * measure.cosine(similarity))), 1e-6)
+    """Euclidean distance of the points of rows of this similarity; at least 1e-6, as libraries want more than 0."""
+    return max(measure.chord(similarity), 1e-6)
 
 
-def partition(unit: np.ndarray, weights: np.ndarray, cluster: np.ndarray) -> Clustering:
-    """A clustering without noise. Strength: the cosine of each row, of unit coordinates (n, d), and the mean of its
-    cluster."""
+def partition(points: np.ndarray, weights: np.ndarray, cluster: np.ndarray, measure: Measure) -> Clustering:
+    """A clustering without noise of points (n, d) of the measure. Strength: of directions the cosine of each row and
+    the mean of its cluster; else 1 / (1 + r), r being its distance to the mean over the root mean square of these."""
     cluster = kernels.first_seen(cluster)
     count = int(cluster.max(initial=-1)) + 1
-    rows, n = unit.astype(np.float64), len(unit)
-    mean = csr_array((weights, (cluster, np.arange(n))), shape=(count, n)) @ rows
-    length = np.maximum(np.linalg.norm(mean, axis=1), 1e-30)  # members that cancel out lie nowhere near their mean
-    towards = np.einsum("ij,ij->i", rows, mean[cluster]) / length[cluster]
-    return Clustering(cluster, np.clip(towards, 0, 1), np.full(count, np.nan))
+    rows, n = points.astype(np.float64), len(points)
+    total = csr_array((weights, (cluster, np.arange(n))), shape=(count, n)) @ rows
+    if measure.euclidean:
+        centre = total / np.bincount(cluster, weights, count)[:, None]
+        strength = nearness(np.linalg.norm(rows - centre[cluster], axis=1), cluster, weights)
+    else:
+        length = np.maximum(np.linalg.norm(total, axis=1), 1e-30)  # members that cancel out lie nowhere near their mean
+        strength = np.clip(np.einsum("ij,ij->i", rows, total[cluster]) / length[cluster], 0, 1)
+    return Clustering(cluster, strength, np.full(count, np.nan))
+
+
+def nearness(apart: np.ndarray, cluster: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """(n,) 1 / (1 + r), r being the distances apart (n,) of rows to the mean of their cluster over the root mean square
+    of these; 1 where all are 0."""
+    size = np.maximum(np.bincount(cluster, weights), 1e-30)
+    usual = np.sqrt(np.bincount(cluster, weights * apart**2) / size)[cluster]
+    return 1 / (1 + np.divide(apart, usual, out=np.zeros(len(apart)), where=usual > 0))
 
 
 def centres(x: np.ndarray, weights: np.ndarray, count: int, seed: int) -> np.ndarray:

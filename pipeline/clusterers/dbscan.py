@@ -39,7 +39,7 @@ def _by_cuml(
         max_mbytes_per_batch=megabytes(len(x), backend.free_bytes()),
     )
     # int64: with int32 products of rows overflow, 5 million x 768 numbers among them.
-    model.fit(backend.to_device(measure.unit(x)), sample_weight=backend.to_device(weights), out_dtype="int64")
+    model.fit(backend.to_device(measure.points(x)), sample_weight=backend.to_device(weights), out_dtype="int64")
     core = np.zeros(len(x), bool)
     core[backend.to_host(model.core_sample_indices_).astype(np.int64)] = True
     return kernels.first_seen(backend.to_host(model.labels_)), core

@@ -25,7 +25,7 @@ def fit(
     count = min(settings.n_clusters or 1, len(first))
     if len(x) == 1:
         return Clustering(np.zeros(1, np.int64), np.ones(1), np.full(1, np.nan))
-    rows = measure.unit(x).astype(np.float64)
+    rows = measure.points(x).astype(np.float64)
     start = _start(rows, centres(rows[first], np.bincount(place), count, seed), settings.covariance)
     try:
         on_device = {name: backend.to_device(value) for name, value in start.items()}

@@ -26,7 +26,7 @@ def fit(
     if backend.cuml is not None:
         reason = beyond_cuml(measure.metric, x.shape, weights, settings.min_samples)
         if reason is None:
-            return _by_cuml(measure.unit(x), settings, backend)
+            return _by_cuml(measure.points(x), settings, backend)
         log.info("hdbscan of %d rows by our own tree instead of cuML's: %s", len(x), reason)
     rows = backend.to_device(x)
     index, similarity = kernels.neighbours(

@@ -14,7 +14,7 @@ def fit(
     x: np.ndarray, weights: np.ndarray, settings: Kmeans, seed: int, measure: Measure, backend: Backend
 ) -> Clustering:
     """At most as many clusters as there are distinct rows."""
-    rows = measure.unit(x)
+    rows = measure.points(x)
     count = min(settings.n_clusters or 1, len(x))
     start = centres(rows, weights, count, seed)
     if backend.cuml is None:
@@ -32,4 +32,4 @@ def fit(
         model = backend.cuml.KMeans(n_clusters=count, init=backend.to_device(start), n_init=1, tol=close)
         model.fit(backend.to_device(rows), sample_weight=backend.to_device(weights.astype(np.float32)))
         cluster = backend.to_host(model.labels_)
-    return partition(rows, weights, cluster)
+    return partition(rows, weights, cluster, measure)

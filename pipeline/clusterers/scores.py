@@ -40,7 +40,7 @@ def tried(settings: Clusterer, sample: Sample, seed: int, measure: Measure, back
             "clusters": int(cluster.max(initial=-1)) + 1,
             "noise": float((cluster < 0).mean()) if len(x) else 0.0,
         }
-        records.append(record | _scores(measure.unit(x[scored]), cluster[scored], search.rule))
+        records.append(record | _scores(measure.points(x[scored]), cluster[scored], search.rule))
     for record, total in zip(records, totals(records, search.rule), strict=True):
         record["score"] = total
     return records

@@ -12,7 +12,6 @@ from pydantic import Discriminator, Field, Tag, TypeAdapter, model_validator
 from pixsieve.config.section import Choices, Positive, Section, Similarity
 
 MOST_SAMPLES = 256  # the kernels list so many neighbours of a row, of which one may be the row itself
-PIECES = 4  # of a cluster, in a batch that is to be matched
 ClusterSize = Annotated[int, Field(ge=2)]
 Selection = Literal["eom", "leaf"]
 Linkage = Literal["single", "complete", "average", "ward"]
@@ -68,12 +67,6 @@ class Clusterer(Section):
         """Whether equal rows may be taken for one with a weight."""
         return True
 
-    @property
-    def pieces(self) -> Self:
-        """The settings for a batch whose clusters are to be matched by their moments: finer ones than are asked for, so
-        that their borders can follow those of the whole."""
-        return self
-
     def thinned(self, share: float) -> Self:
         """The settings for a sample of this share of the rows: a row keeps that share of its neighbours, and a cluster
         of its rows."""
@@ -115,10 +108,6 @@ class Partition(Clusterer):
             raise ValueError(f"cluster.method {self.method!r} needs cluster.n_clusters")
         return self
 
-    @property
-    def pieces(self) -> Self:
-        return self.model_copy(update={"n_clusters": PIECES * (self.n_clusters or 1)})
-
 
 class Kmeans(Partition):
     method: Literal["kmeans"] = "kmeans"
@@ -146,13 +135,6 @@ class Agglomerative(Clusterer):
     @property
     def together(self) -> bool:
         return self.linkage in ("single", "complete")
-
-    @property
-    def pieces(self) -> Self:
-        """Half as wide where the clusters are not counted: squares of distances go with 1 - similarity."""
-        if self.n_clusters:
-            return self.model_copy(update={"n_clusters": PIECES * self.n_clusters})
-        return self.model_copy(update={"similarity": 1 - (1 - self.similarity) / 4})
 
 
 METHODS: dict[str, type[Clusterer]] = {

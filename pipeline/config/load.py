@@ -3,6 +3,7 @@
 import difflib
 import io
 import json
+import math
 import os
 import shlex
 from pathlib import Path
@@ -85,6 +86,41 @@ def assign(tree: dict[str, Any], setting: str) -> None:
     if not isinstance(tree.setdefault(section, {}), dict):
         raise ConfigError(f"{section}: must be a section of keys")
     tree[section][key] = value
+
+
+def as_similarities(tree: dict[str, Any]) -> None:
+    """Euclidean distances that are given in the place of similarities: cluster.eps, cluster.search.eps (a list),
+    duplicates.distance. ConfigError for one that is none, that the metric has no use for, or that the metric needs."""
+    euclidean = _get(tree, "embed", "metric") == "euclidean"
+    for *place, key in (("cluster", "eps"), ("cluster", "search", "eps"), ("duplicates", "distance")):
+        section = _get(tree, *place)
+        if not isinstance(section, dict) or section.get(key) is None:
+            continue
+        given, name = section.pop(key), ".".join((*place, key))
+        if not euclidean:
+            raise ConfigError(f"{name} is a Euclidean distance, for embed.metric=euclidean; give similarity instead")
+        many = isinstance(given, list) and "search" in place
+        found = [_similarity(name, one) for one in (given if many else [given])]
+        section["similarity"] = found if many else found[0]
+    cluster = tree.get("cluster") or {}
+    method = METHODS.get(cluster.get("method", "dbscan")) if isinstance(cluster, dict) else None
+    reads = method is not None and "similarity" in method.model_fields and not cluster.get("n_clusters")
+    if euclidean and reads and not cluster.get("similarity") and not cluster.get("search"):
+        raise ConfigError(
+            "embed.metric euclidean has no usual distance: set cluster.eps, or cluster.method=hdbscan, which needs none"
+        )
+
+
+def _get(tree: Any, *keys: str) -> Any:
+    for key in keys:
+        tree = tree.get(key) if isinstance(tree, dict) else None
+    return tree
+
+
+def _similarity(name: str, distance: Any) -> float:
+    if isinstance(distance, bool) or not isinstance(distance, int | float) or not 0 <= distance < math.inf:
+        raise ConfigError(f"{name} must be a distance, 0 or more (given: {distance!r})")
+    return 1 / (1 + distance)
 
 
 def _quoted(name: str, text: str) -> str:

@@ -9,7 +9,17 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, mo
 
 from pixsieve.config import keep_rules
 from pixsieve.config.cluster import METHODS, Cluster, Dbscan, candidates
-from pixsieve.config.load import CONFIG, assign, checked_path, dumped, explain, is_run, other_method, read
+from pixsieve.config.load import (
+    CONFIG,
+    as_similarities,
+    assign,
+    checked_path,
+    dumped,
+    explain,
+    is_run,
+    other_method,
+    read,
+)
 from pixsieve.config.section import Choices, Name, Positive, Section, Similarity
 from pixsieve.errors import ConfigError
 
@@ -55,6 +65,9 @@ class Embed(Section):
     descriptor: Name = "dct"
     model: str | None = None  # a torchvision network; takes the place of the descriptor
     weights: str | None = None  # a file, or torchvision's name of the weights
+    metric: Literal["cosine", "euclidean"] = "cosine"  # of given vectors
+    scale: Literal["none", "standard", "robust"] = "none"  # of given vectors: each column, over all rows
+    dtype: Literal["auto", "float16", "float32"] = "auto"  # given vectors are kept in; auto: float32 of euclidean
     precision: Literal["auto", "float32", "bfloat16"] = "auto"  # of a model; auto: bfloat16 on a GPU
     batch_size: Positive = 256
     max_pixels: Positive = 178_956_970  # above: status too_large, never decoded
@@ -195,6 +208,7 @@ class Config(Section):
             assign(tree, setting)
         if out is not None:
             assign(tree, f"run.path={json.dumps(str(checked_path(out)))}")
+        as_similarities(tree)
         place = tree.get("source")
         if isinstance(place, dict) and isinstance(place.get("path"), str):
             place["path"] = str(Path(place["path"]).absolute())

@@ -4,6 +4,7 @@ The scan writes it into the run folder. The geometry follows from the metric:
 
     metric    rows                             similarity                distance
     cosine    floats, about unit length        cosine                    chord, sqrt(2 - 2 similarity)
+    proximity floats, of any length            1 / (1 + distance)        Euclidean
     hamming   packed bits (uint8)              share of equal bits       1 - similarity
     jaccard   MinHash signatures (integers)    share of equal entries    1 - similarity
 """
@@ -55,6 +56,11 @@ class Measure:
         if not (root / MEASURE).exists() or files.read_json(root / MEASURE) != value:
             files.write_json(root / MEASURE, value)
 
+    @property
+    def euclidean(self) -> bool:
+        """Whether rows are points of any length, rather than directions."""
+        return self.metric == "proximity"
+
     def usable(self, x: np.ndarray) -> np.ndarray:
         """(n,) booleans: rows of x (n, width) that can be compared. Under cosine a zero row has no direction."""
         return np.asarray(x.any(axis=1)) if self.metric == "cosine" else np.ones(len(x), bool)
@@ -62,27 +68,43 @@ class Measure:
     def coordinates(self, x: np.ndarray) -> np.ndarray:
         """(n, d) floats of a Euclidean space, for methods that want one: bits as +1 and -1. ConfigError for a metric
         that has none."""
-        if self.metric == "cosine":
+        if self.metric in ("cosine", "proximity"):
             return x
         if self.metric == "hamming":
             return np.unpackbits(x, axis=1).astype(np.float16) * 2 - 1
         raise ConfigError(f"rows of {self.name} have no coordinates, and the means of clusters need some")
 
-    def unit(self, x: np.ndarray) -> np.ndarray:
-        """The coordinates of usable rows x (n, width) in float32, each row at length 1."""
+    def points(self, x: np.ndarray) -> np.ndarray:
+        """The coordinates of usable rows x (n, width) in float32, between which the Euclidean distance means something:
+        each row at length 1 where it is a direction."""
         wide = self.coordinates(x).astype(np.float32)
-        return wide / np.linalg.norm(wide, axis=1, keepdims=True)
+        return wide if self.euclidean else wide / np.linalg.norm(wide, axis=1, keepdims=True)
 
     def cosine(self, similarity: Any) -> Any:
         """Of the coordinates of rows of this similarity."""
         return 2 * similarity - 1 if self.metric == "hamming" else similarity
 
+    def chord(self, similarity: float) -> float:
+        """Euclidean distance of the `points` of rows of this similarity."""
+        if self.euclidean:
+            return 1 / similarity - 1
+        return float(np.sqrt(2 - 2 * self.cosine(similarity)))
+
+    def at_chord(self, distance: float) -> float:
+        """The similarity of rows whose `points` are so far apart."""
+        if self.euclidean:
+            return 1 / (1 + distance)
+        cosine = 1 - distance**2 / 2
+        return (1 + cosine) / 2 if self.metric == "hamming" else cosine
+
     def distance(self, length: Any) -> Any:
         """Of rows of similarity 1 - length; never below 0."""
         length = np.maximum(length, 0)
+        if self.euclidean:
+            return np.divide(length, 1 - length, out=np.full(np.shape(length), np.inf), where=np.less(length, 1))
         return np.sqrt(2 * length) if self.metric == "cosine" else length
 
     @property
     def farthest(self) -> float:
         """The distance of rows that could not be more unlike."""
-        return 2.0 if self.metric == "cosine" else 1.0
+        return {"cosine": 2.0, "proximity": np.inf}.get(self.metric, 1.0)

@@ -4,16 +4,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Self
 
-from pixsieve import backend
+from pixsieve import backend as backends
+from pixsieve.backend import Backend
 from pixsieve.config.load import CONFIG
 from pixsieve.config.sections import Config
 from pixsieve.errors import FolderDamagedError
+from pixsieve.folder import scale, skipped
 from pixsieve.folder.embeddings import Store
 from pixsieve.folder.links import Links
 from pixsieve.folder.manifest import Manifest
 from pixsieve.folder.measure import VECTORS, Measure
 from pixsieve.folder.metadata import Metadata
-from pixsieve.folder.skipped import digests
 
 
 @dataclass(frozen=True)
@@ -23,13 +24,14 @@ class Run:
 
     path: Path
     config: Config
-    backend: backend.Backend
+    backend: Backend
     threads: int
     manifest: Manifest
     measure: Measure
     metadata: Metadata
     skipped: dict[str, str]  # the digest of skipped.parquet, as units name it
     links: Links
+    scale: dict[str, str]  # the digest of source/scale.npz, if there is one, as units name it
 
     @classmethod
     def open(cls, path: str | Path, device: Literal["cpu", "gpu"] = "cpu", threads: int = 1) -> Self:
@@ -45,9 +47,19 @@ class Run:
                 f"{path} has no measure.json, as those of former versions: run it once more with its source and --out"
             )
         config = Config.load(root / CONFIG)
+        return cls.of(root, config, backends.of(device), threads, manifest, measure)
+
+    @classmethod
+    def of(cls, root: Path, config: Config, on: Backend, threads: int, manifest: Manifest, measure: Measure) -> Self:
+        """With what a scan has written beside the manifest."""
         metadata = Metadata.load(root, config.source, measure.name != VECTORS)
-        known = digests(root), Links.load(root)
-        return cls(root, config, backend.of(device), threads, manifest, measure, metadata, *known)
+        beside = metadata, skipped.digests(root), Links.load(root), scale.digests(root)
+        return cls(root, config, on, threads, manifest, measure, *beside)
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """Of the files that the scan has written, by their paths in the run folder."""
+        return self.manifest.digests() | self.metadata.digests | self.skipped | self.links.digests | self.scale
 
     @property
     def store(self) -> Store:

@@ -11,7 +11,7 @@ STATUSES = (
     "empty",  # no bytes
     "not_image",  # no known format
     "too_small",  # a side of one pixel: nothing to compare
-    "too_large",  # more pixels than embed.max_pixels, or more memory than embed.max_decode_mb
+    "too_large",  # more pixels than embed.max_pixels, memory than embed.max_decode_mb; a vector, for embed.dtype
     "unreadable",  # the file cannot be read, or its decoder fails
     "not_finite",  # a given vector holds NaN or infinity, or its chunk is missing
     "zero",  # a given vector of zeros, which has no direction

@@ -1,7 +1,7 @@
 """The clusters of the batches matched by their moments: size, mean and spread of each, all with all at once.
 
-Batches are cut into more clusters than are asked for (`pieces` of config.cluster), so that their borders can follow
-those of the whole. Then, with as many clusters as the whole is to have:
+Batches are cut into more clusters than are asked for (`finer`), so that their borders can follow those of the whole.
+Then, with as many clusters as the whole is to have:
 
 kmeans            Ward's linkage, then Lloyd's iteration over the weighted means; each row goes to the nearest centre
 gaussian_mixture  Ward's linkage, then one step of expectation-maximisation over all rows
@@ -19,11 +19,14 @@ import numpy as np
 
 from pixsieve import files, kernels
 from pixsieve.clusterers import gaussian_mixture
-from pixsieve.clusterers.clustering import chord
+from pixsieve.clusterers.clustering import chord, nearness
 from pixsieve.config.cluster import Agglomerative, Clusterer, GaussianMixture, Kmeans
 from pixsieve.folder import sample
+from pixsieve.folder.measure import Measure
 from pixsieve.folder.run_folder import Run
 from pixsieve.matching import Matched, linkage
+
+PIECES = 4  # of a cluster, in a batch
 
 
 class Pieces(NamedTuple):
@@ -38,7 +41,18 @@ class Rows(NamedTuple):
     """The clustered rows of one batch."""
 
     rows: np.ndarray  # (n,)
-    unit: np.ndarray  # (n, d) float64 coordinates at length 1
+    points: np.ndarray  # (n, d) float64, of the measure
+
+
+def finer(settings: Clusterer, measure: Measure) -> Clusterer:
+    """The settings for a batch whose clusters are to be matched: half as wide where they are not counted."""
+    if not isinstance(settings, Kmeans | GaussianMixture | Agglomerative):
+        return settings
+    if settings.n_clusters:
+        return settings.model_copy(update={"n_clusters": PIECES * settings.n_clusters})
+    assert isinstance(settings, Agglomerative)
+    half = measure.at_chord(measure.chord(settings.similarity) / 2)
+    return settings.model_copy(update={"similarity": half})
 
 
 def matched(run: Run, settings: Clusterer, own: bool, batches: Matched) -> Matched:
@@ -143,19 +157,24 @@ def _lloyd(groups: linkage.Groups, label: np.ndarray) -> np.ndarray:
 def _clustered(run: Run, batches: Matched) -> Iterator[Rows]:
     """Batch by batch."""
     for batch, at, offset in run.manifest.by_batch(rows := np.flatnonzero(batches.cluster >= 0)):
-        yield Rows(rows[at], run.measure.unit(run.store.read([batch]).vectors[offset]).astype(np.float64))
+        yield Rows(rows[at], run.measure.points(run.store.read([batch]).vectors[offset]).astype(np.float64))
 
 
 def _nearest(run: Run, batches: Matched, centre: np.ndarray, moved: bool) -> Matched:
-    """Strength: the cosine of a row and the centre of its cluster. moved: each row goes to the nearest."""
+    """Strength: as of `clustering.partition`, by the centres. moved: each row goes to the nearest."""
     cluster, strength = batches.cluster.copy(), batches.strength.copy()
     length = np.maximum(np.linalg.norm(centre, axis=1), 1e-30)
-    for rows, unit in _clustered(run, batches):
-        towards = unit @ centre.T
+    for rows, points in _clustered(run, batches):
         if moved:
-            cluster[rows] = (2 * towards - length**2).argmax(axis=1)
+            cluster[rows] = (2 * points @ centre.T - length**2).argmax(axis=1)
         own = cluster[rows]
-        strength[rows] = np.clip(towards[np.arange(len(rows)), own] / length[own], 0, 1)
+        if run.measure.euclidean:
+            strength[rows] = np.linalg.norm(points - centre[own], axis=1)
+        else:
+            strength[rows] = np.clip(np.einsum("ij,ij->i", points, centre[own]) / length[own], 0, 1)
+    if run.measure.euclidean:
+        known = cluster >= 0
+        strength[known] = nearness(strength[known], cluster[known], np.ones(int(known.sum())))
     return batches._replace(cluster=cluster, strength=strength)
 
 
@@ -163,12 +182,12 @@ def _expected(run: Run, settings: GaussianMixture, batches: Matched, groups: lin
     """Covariances of the rows as they are labelled, then the most probable component of each row."""
     cluster, strength = batches.cluster.copy(), batches.strength.copy()
     scatter = sum(
-        gaussian_mixture.scatter(unit, batches.cluster[rows], groups.mean, settings.covariance)
-        for rows, unit in _clustered(run, batches)
+        gaussian_mixture.scatter(points, batches.cluster[rows], groups.mean, settings.covariance)
+        for rows, points in _clustered(run, batches)
     )
     components = gaussian_mixture.components(groups.size, groups.mean, np.asarray(scatter), settings.covariance)
-    for rows, unit in _clustered(run, batches):
-        share = gaussian_mixture.shares(unit, components, settings.covariance)
+    for rows, points in _clustered(run, batches):
+        share = gaussian_mixture.shares(points, components, settings.covariance)
         cluster[rows] = share.argmax(axis=1)
         strength[rows] = np.clip(share.max(axis=1), 0, 1)
     return batches._replace(cluster=cluster, strength=strength)

@@ -139,7 +139,7 @@ def _standing(run: Run) -> Standing:
     parts, seen = [], 0
     for name in run.manifest.batch_names():
         part = files.read_arrays(run.path / f"representatives/{name}.npz")
-        parts.append((part["row"], part["cluster"] + seen, part["covers"], part["radius"] > 1 - 1e-9))
+        parts.append((part["row"], part["cluster"] + seen, part["covers"], part["radius"] == 0))
         seen += len(part["size"])
     none = np.empty(0, np.int64)
     parts.append((none, none, none, none.astype(bool)))

@@ -1,7 +1,8 @@
 """The statistics of clusters.parquet: size, medoid, mean, deviation and shares of each global cluster.
 
-Means and deviations are of the stored vectors. Sums of float16 values are exact in float64, and so are those of their
-squares, held in two parts: no cut into batches changes a bit.
+Means and deviations are of the stored vectors. Numbers, and their squares, are summed in two parts on two grids, 2^-24
+and 2^-48 of a power of two that none is above: float64 holds such sums exactly, so no cut into batches changes a bit. Of
+float16 numbers nothing is lost.
 """
 
 from collections.abc import Iterator
@@ -51,7 +52,8 @@ def table(run: Run, members: Members, held: np.ndarray, rank: np.ndarray) -> pa.
     count = len(held)
     size = np.bincount(cluster[cluster >= 0], minlength=count)
     dim = run.measure.coordinates(np.zeros((0, run.measure.width), run.measure.dtype)).shape[1]
-    parts = [_moments(run, members, some, rank, dim) for some in _chunks(dim, count)]
+    top = _top(run, members) if run.measure.euclidean else 1.0
+    parts = [_moments(run, members, some, rank, dim, top) for some in _chunks(dim, count)]
     mean, std, medoid = (np.concatenate(side) for side in zip(*parts, strict=True))
     batches = pa.chunked_array([run.manifest.batch_of(rows)])
     columns = [
@@ -73,32 +75,44 @@ def _chunks(dim: int, count: int) -> list[range]:
     return [range(at, min(at + step, count)) for at in range(0, max(count, 1), step)]
 
 
-def _moments(run: Run, members: Members, some: range, rank: np.ndarray, dim: int) -> Moments:
-    """Of some clusters, in two passes over the store."""
-    total, coarse, fine = (np.zeros((len(some), dim)) for _ in range(3))
+def _top(run: Run, members: Members) -> float:
+    """A power of two that no number of a member is above."""
+    every = range(int(members.cluster.max(initial=-1)) + 1)
+    most = max((float(np.abs(part.x).max(initial=0)) for part in _parts(run, members, every)), default=0.0)
+    return 2.0 ** np.frexp(most)[1]
+
+
+def _moments(run: Run, members: Members, some: range, rank: np.ndarray, dim: int, top: float) -> Moments:
+    """Of some clusters, in two passes over the store. top: a power of two that no number is above."""
+    sums = [np.zeros((len(some), dim)) for _ in range(4)]
     size = np.zeros(len(some))
     for part in _parts(run, members, some):
         wide = part.x.astype(np.float64)
-        square = wide * wide
-        upper = np.round(square * 2.0**24) * 2.0**-24
         here, at = np.unique(part.group, return_inverse=True)
         member = csr_array((np.ones(len(wide)), (at, np.arange(len(wide)))), shape=(len(here), len(wide)))
-        for sums, values in ((total, wide), (coarse, upper), (fine, square - upper)):
-            sums[here] += member @ values
+        for total, values in zip(sums, (*_two(wide, top), *_two(wide * wide, top**2)), strict=True):
+            total[here] += member @ values
         size += np.bincount(part.group, minlength=len(some))
-    count = np.maximum(size, 1)[:, None]
+    count, total, (coarse, fine) = np.maximum(size, 1)[:, None], sums[0] + sums[1], sums[2:]
     mean = total / count
     std = np.sqrt(np.maximum((coarse - total * mean + fine) / count, 0))
+    metric: kernels.Metric = "proximity" if run.measure.euclidean else "cosine"
     medoid, best = np.full(len(some), -1), np.full(len(some), -np.inf)
     for own, group, x in _parts(run, members, some):
         here, at = np.unique(group, return_inverse=True)
-        near = kernels.similarity(x, mean[here], np.arange(len(x)), at)
+        near = kernels.similarity(x, mean[here], np.arange(len(x)), at, metric=metric)
         order = np.lexsort((rank[own], -near, group))
         first = order[np.flatnonzero(np.diff(group[order], prepend=-1))]
         cluster, row, value = group[first], own[first], near[first]
         better = (value > best[cluster]) | ((value == best[cluster]) & (rank[row] < rank[medoid[cluster]]))
         medoid[cluster[better]], best[cluster[better]] = row[better], value[better]
     return Moments(mean, std, medoid)
+
+
+def _two(values: np.ndarray, top: float) -> tuple[np.ndarray, np.ndarray]:
+    """Two addends of numbers up to `top`: multiples of 2^-24 top and of 2^-48 top."""
+    upper = np.round(values * (2.0**24 / top)) * (top * 2.0**-24)
+    return upper, np.round((values - upper) * (2.0**48 / top)) * (top * 2.0**-48)
 
 
 def _parts(run: Run, members: Members, some: range) -> Iterator[Part]:

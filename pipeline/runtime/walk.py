@@ -26,7 +26,7 @@ def walk(run: Run, flow: list[Stage], scanned: StageSummary, only: str | None = 
     log.info("run %s, device %s (asked for: %s)", run.path, run.backend.name, run.config.workers.device)
     summary = Summary(run.path, [scanned], [])
     progress.stage_line(scanned)
-    digests = run.manifest.digests() | run.metadata.digests | run.skipped | run.links.digests
+    digests = run.digests
     with farm(run) as do:
         for at, stage in enumerate(flow):
             if stage.prepare is not None:

@@ -17,6 +17,7 @@ from pixsieve.folder import choice
 from pixsieve.folder.run_folder import Run
 from pixsieve.folder.sample import Sample
 from pixsieve.images.status import ABSENT
+from pixsieve.matching.partitions import finer
 from pixsieve.runtime.stage import Counts, Stage, Unit
 from pixsieve.stages import search
 
@@ -25,7 +26,7 @@ def units(run: Run) -> list[Unit]:
     settings, own = choice.chosen(run), choice.of_batches(run)
     names = run.manifest.batch_names()
     if run.config.matching == "representatives" and len(names) > 1:
-        settings = settings.pieces
+        settings = finer(settings, run.measure)
     depends: dict[str, Any] = {"method": settings.parameters}
     if own:
         depends = run.config.values("run.seed") | {"cluster": run.config.cluster.model_dump(mode="json")}
@@ -75,9 +76,9 @@ def work(run: Run, unit: Unit) -> Counts:
     # Of DBSCAN only core rows make others neighbours of the cluster.
     dense = found.strength == 1 if settings.method == "dbscan" else found.cluster >= 0
     most = run.config.match.representatives
-    standing = representatives(run.measure.coordinates(x), found.cluster, rows, dense, most)
+    standing = representatives(run.measure.points(x), found.cluster, rows, dense, most)
     files.write_arrays(run.path / unit.writes["representatives"], **standing._asdict(), persistence=found.persistence)
     return {"rows": len(present), "clusters": len(standing.size), "noise": int((cluster[present] < 0).sum())}
 
 
-CLUSTER = Stage("cluster", units, work, version=4)
+CLUSTER = Stage("cluster", units, work, version=5)

@@ -16,6 +16,7 @@ from pixsieve.backend import describe
 from pixsieve.folder import image_table
 from pixsieve.folder.measure import VECTORS
 from pixsieve.folder.run_folder import Run
+from pixsieve.folder.scale import Scale
 from pixsieve.folder.thumbnails import luma_files, write_luma
 from pixsieve.images import decode
 from pixsieve.images.blocks import blocking
@@ -33,6 +34,7 @@ READERS = 8  # threads that wait for storage
 BAD_VECTORS = {
     "unreadable": "is no longer there",
     "not_finite": "holds NaN or infinity; so do rows whose chunk of a zarr is missing",
+    "too_large": "holds a number beyond {dtype}: see embed.dtype, embed.scale",
     "zero": "holds zeros only: it has no direction",
 }
 Prepare = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -80,13 +82,15 @@ def prepare(run: Run) -> None:
 
 def units(run: Run) -> list[Unit]:
     depends: dict[str, Any] = {"descriptor": run.measure.name, "rows": [run.measure.dtype, run.measure.width]}
-    if run.measure.name != VECTORS:
+    if run.measure.name == VECTORS:
+        depends |= {"metric": run.measure.metric}
+    else:
         depends |= {"made_of": descriptors.of_images(run.config.embed).made_of(run.config.embed)}
         depends |= run.config.values("embed.precision", "embed.max_pixels", "embed.max_file_mb", "embed.max_decode_mb")
     return [
         Unit(
             name,
-            (f"manifest/{name}.parquet",),
+            (f"manifest/{name}.parquet", *run.scale),
             {
                 "images": f"{image_table.FOLDER}/{name}.parquet",
                 **dict(zip(("vectors", "status"), run.store.files(batch), strict=True)),
@@ -223,22 +227,33 @@ def _side(pixels: int) -> int | None:
 
 
 def _given(run: Run, table: pa.Table) -> Batch:
-    """Given vectors, at unit length."""
+    """Given vectors, scaled if that is asked for; directions at length 1."""
     given, there = vectors.read(run.config.source, run.path, table)
-    wide = given.astype(np.float64)
+    wide, scaling = given.astype(np.float64), Scale.load(run.path)
     finite = np.asarray(np.isfinite(wide).all(axis=1))
+    wide = wide if scaling is None else scaling.of(wide)
     wide[~finite] = 0
-    largest = np.abs(wide).max(axis=1, keepdims=True)
-    wide /= np.where(largest > 0, largest, 1)  # squares of what is left neither overflow nor vanish
-    length = np.linalg.norm(wide, axis=1, keepdims=True)
-    unit = (wide / np.where(length > 0, length, 1)).astype(run.measure.dtype)
+    with np.errstate(over="ignore"):  # what is too large has a status
+        kept = (wide if run.measure.euclidean else _directions(wide)).astype(run.measure.dtype)
+    fits = np.asarray(np.isfinite(kept).all(axis=1))
+    kept[~fits] = 0
     digests = [xxhash.xxh3_128_digest(row) for row in np.ascontiguousarray(given)]
-    status = np.select([~there, ~finite, ~unit.any(axis=1)], ["unreadable", "not_finite", "zero"], "ok")
+    bad = {"unreadable": ~there, "not_finite": ~finite, "too_large": ~fits, "zero": ~run.measure.usable(kept)}
+    status = np.select([*bad.values()], [*bad], "ok")
+    said = {word: why.format(dtype=kept.dtype) for word, why in BAD_VECTORS.items()}
     rows = [
-        Embedded("ok", "", digest, digest) if word == "ok" else Embedded(word, BAD_VECTORS[word])
+        Embedded("ok", "", digest, digest) if word == "ok" else Embedded(word, said[word])
         for digest, word in zip(digests, status.tolist(), strict=True)
     ]
-    return Batch(rows, unit, None)
+    return Batch(rows, kept, None)
+
+
+def _directions(wide: np.ndarray) -> np.ndarray:
+    """Rows (n, d) float64 at length 1; zeros stay zeros."""
+    largest = np.abs(wide).max(axis=1, keepdims=True)
+    wide = wide / np.where(largest > 0, largest, 1)  # squares of what is left neither overflow nor vanish
+    length = np.linalg.norm(wide, axis=1, keepdims=True)
+    return np.asarray(wide / np.where(length > 0, length, 1))
 
 
 def _table(numbers: pa.ChunkedArray, rows: list[Embedded]) -> pa.Table:

@@ -18,15 +18,14 @@ import pyarrow as pa
 from pixsieve import descriptors, files
 from pixsieve.backend import Backend
 from pixsieve.config.load import CONFIG
-from pixsieve.config.sections import Config, Source
+from pixsieve.config.sections import Config, Embed, Source
 from pixsieve.errors import ConfigError, SourceError
-from pixsieve.folder import links, skipped
+from pixsieve.folder import links, scale, skipped
 from pixsieve.folder.begun import check_fits
-from pixsieve.folder.links import Links
 from pixsieve.folder.manifest import Manifest
 from pixsieve.folder.measure import NOT_ASKED, VECTORS, Measure
-from pixsieve.folder.metadata import Metadata
 from pixsieve.folder.run_folder import Run
+from pixsieve.kernels import Metric
 from pixsieve.runtime.summary import StageSummary
 from pixsieve.sources import metadata, pictures, source, vectors
 from pixsieve.sources.known import other_bytes, save, with_unlistable
@@ -69,8 +68,9 @@ def scan(path: Path, config: Config, kind: str, backend: Backend, threads: int, 
     others = skipped.save(path, listed.skipped)
     if len(listed.skipped):
         log.info("skipped, as they are no rows: %s", skipped.in_words(skipped.by_suffix(listed.skipped["key"])))
-    beside = Metadata.load(path, config.source, kind != VECTORS), skipped.digests(path), Links.load(path)
-    run = Run(path, config, backend, threads, manifest, measure, *beside)
+    if kind == VECTORS:
+        scale.scanned(path, config.embed.scale, vectors.mapped(Path(config.source.path), path))
+    run = Run.of(path, config, backend, threads, manifest, measure)
     summary = StageSummary("scan", 1, int(bool(counts["new"] or counts["removed"] or others)), counts=Counter(counts))
     summary.counts["skipped"] = len(listed.skipped)
     summary.seconds, summary.done = time.perf_counter() - started, counts["rows"]
@@ -81,10 +81,10 @@ def _measure(path: Path, config: Config, kind: str, backend: Backend) -> Measure
     """Written into the run folder; that of a network is taken from there if it was made of the same."""
     made_of: list[Any]
     if kind == VECTORS:
-        width = vectors.mapped(Path(config.source.path), path).shape[1]
-        found, made_of = Measure(VECTORS, "cosine", "float16", width, NOT_ASKED), [VECTORS, width]
+        found, made_of = _of_vectors(path, config), [VECTORS]
         _check_symmetries(config, False, "given vectors")
     else:
+        _check_embed_of_vectors(config)
         descriptor = descriptors.of_images(config.embed)
         _check_symmetries(config, descriptor.turned is not None, config.embed.model or config.embed.descriptor)
         made_of = [config.embed.descriptor, config.embed.model, descriptor.made_of(config.embed)]
@@ -92,6 +92,29 @@ def _measure(path: Path, config: Config, kind: str, backend: Backend) -> Measure
         found = known or descriptor.measure(config.embed, backend)
     found.save(path, made_of)
     return found
+
+
+def _of_vectors(path: Path, config: Config) -> Measure:
+    """ConfigError if the store of the run holds rows of another form."""
+    asked = config.embed
+    metric: Metric = "proximity" if asked.metric == "euclidean" else "cosine"
+    dtype = asked.dtype if asked.dtype != "auto" else "float32" if asked.metric == "euclidean" else "float16"
+    width = vectors.mapped(Path(config.source.path), path).shape[1]
+    known = Measure.load(path)
+    for what, there, here in (
+        ("numbers a row", known and known.width, width),
+        ("numbers", known and known.dtype, dtype),
+    ):
+        if known is not None and there != here:
+            raise ConfigError(f"{path} holds vectors of {there} {what}, {here} are asked for; start a new run folder")
+    return Measure(VECTORS, metric, dtype, width, NOT_ASKED)
+
+
+def _check_embed_of_vectors(config: Config) -> None:
+    """ConfigError where images are to be embedded as given vectors are."""
+    for name in ("metric", "scale", "dtype"):
+        if getattr(config.embed, name) != Embed.model_fields[name].default:
+            raise ConfigError(f"embed.{name} is for given vectors; this source is a folder of images")
 
 
 def _check_images(source: Source, kind: str) -> None:

@@ -34,7 +34,7 @@ METHODS = {
 
 
 def rows(seed: int, n: int = 600, copies: int = 20) -> np.ndarray:
-    return GIVEN.unit(unit_rows(np.random.default_rng(seed), n, 16, 0.12, copies=copies)).astype(np.float16)
+    return GIVEN.points(unit_rows(np.random.default_rng(seed), n, 16, 0.12, copies=copies)).astype(np.float16)
 
 
 def distinct_rows(n: int) -> np.ndarray:
@@ -114,8 +114,8 @@ def test_equal_rows_change_nothing_but_the_time(seed, n, most):
         assert ((found.cluster < 0) == (other.labels_ < 0)).all()
 
     kmeans = METHODS["kmeans"]
-    start = centres(GIVEN.unit(x[first]), np.bincount(place), min(6, len(first)), 0)
-    whole = sk.KMeans(len(start), init=start, n_init=1).fit(GIVEN.unit(x))
+    start = centres(GIVEN.points(x[first]), np.bincount(place), min(6, len(first)), 0)
+    whole = sk.KMeans(len(start), init=start, n_init=1).fit(GIVEN.points(x))
     assert same(fit(x, kmeans).cluster, whole.labels_)
 
     for linkage in ("single", "complete"):
@@ -245,7 +245,7 @@ def test_representatives():
     x = rows(1)
     found = fit(x, Dbscan(similarity=0.93, min_samples=5))
     dense = found.strength == 1
-    standing = representatives(x, found.cluster, np.arange(len(x)) + 1000, dense, 4)
+    standing = representatives(GIVEN.points(x), found.cluster, np.arange(len(x)) + 1000, dense, 4)
     count = found.cluster.max() + 1
     assert len(standing.size) == len(standing.medoid) == count
     for label in range(count):
@@ -262,13 +262,14 @@ def test_representatives():
         owner = near.argmax(axis=1)
         for at in range(len(picks)):
             if (mine := owner == at).any():
-                assert standing.radius[of][at] == pytest.approx(near[mine, at].min())
+                farthest = np.sqrt(np.maximum(2 - 2 * near[mine, at].min(), 0))
+                assert standing.radius[of][at] == pytest.approx(farthest, abs=1e-6)
         # Each pick is the core row that was farthest from those before it.
         for at in range(1, len(picks)):
             covered = (wide(x)[core] @ wide(x)[picks[:at]].T).max(axis=1)
             assert covered[core == picks[at]][0] == pytest.approx(covered.min())
         assert dense[picks].all() and len(set(picks)) == len(picks) <= 4
-    none = representatives(x[:0], found.cluster[:0], np.arange(0), dense[:0], 4)
+    none = representatives(GIVEN.points(x)[:0], found.cluster[:0], np.arange(0), dense[:0], 4)
     assert len(none.size) == len(none.row) == 0
 
 

@@ -42,7 +42,7 @@ def test_the_scores_are_those_of_scikit_learn_without_noise(tmp_path: Path):
         ):
             labels = scores.fit(x.astype(np.float16), candidate, 0, GIVEN, backend.cpu()).cluster
             use = labels >= 0 if rule == "robust" else np.ones(300, bool)
-            rows = GIVEN.unit(x.astype(np.float16))[use]
+            rows = GIVEN.points(x.astype(np.float16))[use]
             assert record["silhouette"] == pytest.approx(metrics.silhouette_score(rows, labels[use]))
             assert record["davies_bouldin"] == pytest.approx(metrics.davies_bouldin_score(rows, labels[use]))
             assert record["calinski_harabasz"] == pytest.approx(
