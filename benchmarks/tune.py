@@ -132,7 +132,7 @@ def halves(values: np.ndarray) -> float:
 def tuned(curves: Curves) -> float:
     """The length that tune suggests; the middle of the widest range where that is not clear enough to be suggested."""
     found = suggestion.suggest(curves)
-    return sum(suggestion.plateau(curves) or (0.0, 0.0)) / 2 if isinstance(found, str) else 1 - found.similarity
+    return sum(suggestion.plateau(curves) or (0.0, 0.0)) / 2 if isinstance(found, str) else 1 - found.value
 
 
 def rules(curves: Curves) -> dict[str, float]:

@@ -1,8 +1,8 @@
 """The statistics of clusters.parquet: size, medoid, mean, deviation and shares of each global cluster.
 
 Means and deviations are of the stored vectors. Numbers, and their squares, are summed in two parts on two grids, 2^-24
-and 2^-48 of a power of two that none is above: float64 holds such sums exactly, so no cut into batches changes a bit. Of
-float16 numbers nothing is lost.
+and 2^-48 of a power of two that none is above: float64 holds such sums exactly, so no cut into batches changes a bit.
+Of float16 numbers nothing is lost.
 """
 
 from collections.abc import Iterator

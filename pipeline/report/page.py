@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pixsieve.folder.measure import VECTORS
+from pixsieve.folder.measure import VECTORS, Measure
 from pixsieve.folder.run_folder import Run
 from pixsieve.images import decode
 from pixsieve.images.statistics import reduce
@@ -32,9 +32,10 @@ def page(run: Run, tables: dict[str, pa.Table], found: dict[str, Any]) -> str:
     singles = [*outliers, *(row for rows in faults.values() for row in rows)]
     shown = {row["row"] for group in [*groups, *leaking, *mislabels, *clusters] for row in group["rows"]}
     environment = jinja2.Environment(loader=jinja2.PackageLoader("pixsieve", "report"), autoescape=True)
-    environment.filters["counted"] = counted
+    environment.filters |= {"counted": counted, "distance": lambda similarity: _distance(run.measure, similarity)}
     return environment.get_template("index.html.jinja").render(
         found=found,
+        euclidean=run.measure.euclidean,
         labelled=labelled(found["labels"]),
         groups=groups,
         leaking=leaking,
@@ -45,6 +46,11 @@ def page(run: Run, tables: dict[str, pa.Table], found: dict[str, Any]) -> str:
         broken=broken,
         pictures=_pictures(run, shown | {row["row"] for row in singles}),
     )
+
+
+def _distance(measure: Measure, similarity: float) -> str:
+    """A similarity in words, as users give it."""
+    return f"distance {measure.chord(similarity):.6g}" if measure.euclidean else f"similarity {similarity}"
 
 
 def _groups(duplicates: pa.Table, most: int) -> list[dict[str, Any]]:

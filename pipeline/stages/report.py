@@ -43,4 +43,4 @@ def work(run: Run, unit: Unit) -> Counts:
     return {"rows": found["rows"]["live"]}
 
 
-REPORT = Stage("report", units, work, version=6)
+REPORT = Stage("report", units, work, version=7)

@@ -1,11 +1,12 @@
 """DBSCAN at every similarity at once: noise, clusters and members, exactly, from one pass over neighbours and one
 spanning tree. Functions of vectors: NumPy arrays are worked on by the host, CuPy arrays by the GPU.
 
-A length is 1 - cosine similarity; to compare lengths is to compare similarities, but for two below 0.5 that differ by
-less than 1e-16. `min_samples` counts the row itself, and equal rows are rows of their own.
+A length is 1 - similarity; to compare lengths is to compare similarities, but for two below 0.5 that differ by less
+than 1e-16. `min_samples` counts the row itself, and equal rows are rows of their own.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,6 +61,12 @@ def measure(x: Array, min_samples: int, metric: Metric = "cosine") -> Curves:
         edges, lengths = (to_host(part) for part in kernels.spanning_tree(x, metric=metric, core=core))
     joins = np.minimum(core, through.min(axis=1, initial=np.inf))
     return Curves(min_samples, core, joins, edges, lengths, *_united(n, edges), near, through)
+
+
+def relengthened(curves: Curves, of: Callable[[Floats], Floats]) -> Curves:
+    """The same curves over other lengths, which grow with these."""
+    core, joins, lengths, through = map(of, (curves.core, curves.joins, curves.lengths, curves.through))
+    return replace(curves, core=core, joins=joins, lengths=lengths, through=through)
 
 
 def _united(n: int, edges: Ints) -> tuple[Ints, Ints]:

@@ -48,9 +48,9 @@ def render(tuning: Tuning) -> str:
     shares = [("noise: rows in no cluster", curve.noise), ("the largest cluster", curve.largest)]
     panels = [
         *([_k_distance(tuning)] if tuning.k_distance else []),
-        _over_similarity(tuning, "Clusters", [float(value) for value in curve.clusters], ""),
+        _over_values(tuning, "Clusters", [float(value) for value in curve.clusters], ""),
         *(
-            _over_similarity(tuning, f"Share of {name}", [100 * value / total for value in values], " %")
+            _over_values(tuning, f"Share of {name}", [100 * value / total for value in values], " %")
             for name, values in shares
         ),
     ]
@@ -61,25 +61,25 @@ def render(tuning: Tuning) -> str:
         panels=panels,
         size=(WIDTH, HEIGHT),
         frame=(LEFT, TOP, WIDTH - RIGHT, HEIGHT - BOTTOM),
-        headings=HEADINGS,
+        headings=(tuning.axis.name, *HEADINGS),
         table=table(tuning),
         percent=percent,
     )
 
 
-def _over_similarity(tuning: Tuning, title: str, values: list[float], unit: str) -> Panel:
-    x = tuning.curve.similarity
+def _over_values(tuning: Tuning, title: str, values: list[float], unit: str) -> Panel:
+    x = tuning.curve.value
     y_range = (0.0, 100.0 if unit else max(1.0, *values))
     band: Box | None = None
     mark: Line | None = None
     if found := tuning.suggestion:
         ends = [_x(float(np.clip(end, x[0], x[-1])), x[0], x[-1]) for end in (found.least, found.most)]
         band = Box(ends[0], float(TOP), ends[1] - ends[0], float(HEIGHT - TOP - BOTTOM))
-        at = _x(found.similarity, x[0], x[-1])
+        at = _x(found.value, x[0], x[-1])
         mark = Line(at, float(TOP), at, float(HEIGHT - BOTTOM))
     return Panel(
         title,
-        "similarity",
+        tuning.axis.name,
         _points([_x(value, x[0], x[-1]) for value in x], [_y(value, *y_range) for value in values]),
         [(_x(value, x[0], x[-1]), f"{value:g}") for value in _ticks(x[0], x[-1])],
         [(_y(value, *y_range), f"{value:,g}{unit}") for value in _ticks(*y_range)],
@@ -90,21 +90,22 @@ def _over_similarity(tuning: Tuning, title: str, values: list[float], unit: str)
 
 def _k_distance(tuning: Tuning) -> Panel:
     y = tuning.k_distance
-    low = min(y[-1], 0.99)
+    low, high = tuning.axis.limits(y)
+    low = min(low, 0.99 * high)
     band: Box | None = None
     mark: Line | None = None
     if found := tuning.suggestion:
-        top, bottom = (_y(float(np.clip(end, low, 1)), low, 1) for end in (found.most, found.least))
+        top, bottom = (_y(float(np.clip(end, low, high)), low, high) for end in (found.most, found.least))
         band = Box(float(LEFT), top, float(WIDTH - LEFT - RIGHT), bottom - top)
-        if found.similarity >= low:
-            at = _y(found.similarity, low, 1)
+        if low <= found.value <= high:
+            at = _y(found.value, low, high)
             mark = Line(float(LEFT), at, float(WIDTH - RIGHT), at)
     return Panel(
         k_distance_title(tuning),
         "share of the rows",
-        _points([_x(at, 0, len(y) - 1) for at in range(len(y))], [_y(value, low, 1) for value in y]),
+        _points([_x(at, 0, len(y) - 1) for at in range(len(y))], [_y(value, low, high) for value in y]),
         [(_x(value, 0, 100), f"{value:g} %") for value in _ticks(0, 100)],
-        [(_y(value, low, 1), f"{value:g}") for value in _ticks(low, 1)],
+        [(_y(value, low, high), f"{value:g}") for value in _ticks(low, high)],
         band,
         mark,
     )

@@ -1,4 +1,4 @@
-"""Which similarity to take: the middle of the widest range in which the clusters stay what they are."""
+"""Which threshold to take: the middle of the widest range in which the clusters stay what they are."""
 
 from collections import deque
 from dataclasses import dataclass
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pixsieve.tune import curves as at
+from pixsieve.tune.axis import SIMILARITY, Axis
 from pixsieve.tune.curves import Curves, Floats
 
 # Figures are those of `python -m benchmarks.tune`: 105 draws of blobs, faces and copies, and data without clusters.
@@ -23,16 +24,16 @@ CLEAR = 1.35
 
 @dataclass(frozen=True)
 class Suggestion:
-    similarity: float
-    least: float  # the range of similarities in which the clusters stay what they are: above this one,
-    most: float  # and up to this one
-    noise: int  # rows in no cluster, at the similarity
+    value: float  # a similarity, or a distance
+    least: float  # the range in which the clusters stay what they are
+    most: float
+    noise: int  # rows in no cluster, at the value
     clusters: int
     largest: int  # rows of the largest cluster
 
 
-def suggest(curves: Curves) -> Suggestion | str:
-    """A similarity for DBSCAN, or why there is none to suggest.
+def suggest(curves: Curves, axis: Axis = SIMILARITY) -> Suggestion | str:
+    """A value for DBSCAN, or why there is none to suggest.
 
     DBSCAN's authors read the length off the first valley of the sorted k-distance curve (Ester, Kriegel, Sander and Xu,
     KDD 1996, section 4.2), and Kneedle finds such a bend (Satopaa, Albrecht, Irwin and Raghavan, ICDCSW 2011). That
@@ -50,36 +51,38 @@ def suggest(curves: Curves) -> Suggestion | str:
         return "there are no rows to compare"
     if n < m:
         return f"there are fewer rows ({n}) than min_samples ({m}): none is ever core, and all is noise"
-    found = plateau(curves)
+    found = plateau(curves, axis.bound)
     if found is None and curves.lengths.max(initial=0.0) <= 0:
-        return "all rows are alike: they are one cluster at any similarity"
+        return f"all rows are alike: they are one cluster at any {axis.name}"
     if found is None:
-        return "at no similarity above 0 is there more than one cluster of any size: all that is not noise is one"
+        return f"at no {axis.name} above 0 is there more than one cluster of any size: all that is not noise is one"
     low, high = found
     if high < CLEAR * low:
         return (
-            "the clusters change with every small change of the similarity: there are no groups that stand apart from"
+            f"the clusters change with every small change of the {axis.name}: there are no groups that stand apart from"
             " each other. Another min_samples may show some, or another descriptor"
         )
-    length = np.array([1 - (similarity := _short(low, high))])
+    length = np.array([axis.value(value := _short(low, high, axis))])
+    least, most = sorted((float(axis.value(low)), float(axis.value(high))))
     return Suggestion(
-        similarity,
-        float(1 - high),
-        float(1 - low),
+        value,
+        least,
+        most,
         int(at.noise(curves, length)[0]),
         int(at.clusters(curves, length)[0]),
         int(at.largest(curves, length)[0]),
     )
 
 
-def plateau(curves: Curves) -> tuple[float, float] | None:
-    """The widest range of lengths [low, high), below 1, in which the effective number of clusters is at least `SEVERAL`
-    and changes by a factor of `STEADY` at most; the one of least lengths of equals. None: it is less everywhere."""
+def plateau(curves: Curves, bound: float = 1.0) -> tuple[float, float] | None:
+    """The widest range of lengths [low, high), below a bound, in which the effective number of clusters is at least
+    `SEVERAL` and changes by a factor of `STEADY` at most; the one of least lengths of equals. None: it is less
+    everywhere."""
     length = np.unique(np.concatenate([curves.core, curves.lengths]))
-    length = length[length < 1]  # a similarity above 0, as the configuration wants it
+    length = length[length < bound]
     number = at.effective(curves, length)
     several = number >= SEVERAL
-    end = np.append(length, 1.0)
+    end = np.append(length, bound)
     best: tuple[float, float] | None = None
     first, rising, falling = 0, deque[int](), deque[int]()  # the window, and its running minima and maxima
     for last in range(len(length)):
@@ -107,11 +110,12 @@ def _push(window: deque[int], value: Floats, at: int) -> None:
     window.append(at)
 
 
-def _short(low: float, high: float) -> float:
-    """The similarity in the middle of a range of lengths, with as few digits as leave it in the middle half of it."""
+def _short(low: float, high: float, axis: Axis) -> float:
+    """The value in the middle of a range of lengths, with as few digits as leave it in the middle half of it."""
     middle, quarter = (low + high) / 2, (high - low) / 4
-    for digits in range(2, 16):
-        similarity = round(1 - middle, digits)
-        if similarity > 0 and abs(1 - similarity - middle) <= quarter:
-            return similarity
-    return 1 - middle
+    first = 2 if axis.falls else 1 - int(np.floor(np.log10(middle)))
+    for digits in range(first, first + 14):
+        value = round(float(axis.value(middle)), digits)
+        if value > 0 and abs(axis.value(value) - middle) <= quarter:
+            return value
+    return float(axis.value(middle))

@@ -11,19 +11,20 @@ from pixsieve.folder import sample
 from pixsieve.folder.run_folder import Run
 from pixsieve.runtime.receipts import Receipts
 from pixsieve.tune import curves as at
+from pixsieve.tune.axis import DISTANCE, SIMILARITY, Axis
 from pixsieve.tune.curves import Curves, Floats
 from pixsieve.tune.suggestion import Suggestion, suggest
 
-STEPS = 200  # of the curves over similarity
-NICE = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05)  # steps between the lines of the table,
+STEPS = 200  # of the curves
+NICE = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05)  # of the unit, steps between the lines of the table,
 LINES = 20  # of which there are so many at most
 
 
 @dataclass(frozen=True)
 class Curve:
-    """What DBSCAN gives at some similarities."""
+    """What DBSCAN gives at some similarities, or distances."""
 
-    similarity: list[float]
+    value: list[float]
     noise: list[int]  # rows in no cluster
     clusters: list[int]
     largest: list[int]  # rows of the largest cluster
@@ -33,15 +34,14 @@ class Curve:
 class Tuning:
     source: str
     descriptor: str
+    axis: Axis
     usable: int  # rows of the run that can be compared
     rows: int  # of these in the curves
     min_samples: int  # that was asked for
     min_samples_used: int  # other than that in a sample
-    k_distance: list[
-        float
-    ]  # similarity to the (min_samples_used - 1)-th nearest row, at even shares of the rows, if any
-    curve: Curve  # even steps of similarity
-    table: Curve  # round similarities, and the suggested one
+    k_distance: list[float]  # to the (min_samples_used - 1)-th nearest row, nearest first, at even shares of the rows
+    curve: Curve  # in even steps
+    table: Curve  # at round values, and the suggested one
     suggestion: Suggestion | None
     reason: str  # why there is no suggestion; else empty
     command: str  # how to use the suggestion; else empty
@@ -70,22 +70,26 @@ def tune(run: Run, *, min_samples: int | None = None, rows: int = 20_000) -> Tun
     drawn = sample.draw(run, rows, run.config.run.seed)
     used = Dbscan(min_samples=asked).thinned(drawn.share).min_samples
     curves = at.measure(run.backend.to_device(drawn.vectors), used, run.measure.metric)
-    suggestion = suggest(curves)
+    axis = SIMILARITY
+    if run.measure.euclidean:
+        curves, axis = at.relengthened(curves, run.measure.distance), DISTANCE
+    suggestion = suggest(curves, axis)
     found = None if isinstance(suggestion, str) else suggestion
-    low = lowest(curves)
+    end = widest(curves, axis)
     return Tuning(
         run.config.source.path,
         run.measure.name,
+        axis,
         drawn.of,
         len(drawn.rows),
         asked,
         used,
-        _k_distance(curves),
-        _curve(curves, np.linspace(low, 1, STEPS + 1).round(6)),
-        _curve(curves, _lines(low, found)),
+        _k_distance(curves, axis),
+        _curve(curves, axis, _steps(axis, end)),
+        _curve(curves, axis, _lines(end, axis, found)),
         found,
         suggestion if isinstance(suggestion, str) else "",
-        "" if found is None else _command(run, found, asked),
+        "" if found is None else _command(run, axis, found, asked),
     )
 
 
@@ -114,8 +118,8 @@ def _again(run: Run) -> str:
     return shlex.join(["pixsieve", "run", str(run.path / "config.yaml"), *where])
 
 
-def _command(run: Run, suggestion: Suggestion, min_samples: int) -> str:
-    settings = [f"--set cluster.similarity={suggestion.similarity!r}"]
+def _command(run: Run, axis: Axis, suggestion: Suggestion, min_samples: int) -> str:
+    settings = [f"--set {axis.setting}={suggestion.value!r}"]
     if min_samples != _min_samples(run) or run.config.cluster.method != "dbscan":
         settings.append(f"--set cluster.min_samples={min_samples}")
     if run.config.cluster.method != "dbscan":
@@ -123,31 +127,49 @@ def _command(run: Run, suggestion: Suggestion, min_samples: int) -> str:
     return " ".join([_again(run), *settings])
 
 
-def lowest(curves: Curves) -> float:
-    """The similarity where curves begin: a round one, at or below the one where all is one cluster; never below 0.
-    Rows that are never core leave nothing to see: half."""
+def widest(curves: Curves, axis: Axis) -> float:
+    """The value where curves end, at the greatest length: a round one, at or beyond the one where all is one cluster;
+    no similarity below 0. Rows that are never core leave nothing to see: a similarity of a half, a distance of 1."""
     settled = at.settled(curves)
     if not np.isfinite(settled):
-        return 0.5
-    step = 0.05 if settled > 0.1 else 0.01
-    return float(np.clip(round(np.floor((1 - settled) / step - 1) * step, 2), 0, 0.99))
+        return 0.5 if axis.falls else 1.0
+    if axis.falls:
+        step = 0.05 if settled > 0.1 else 0.01
+        return float(np.clip(round(np.floor((1 - settled) / step - 1) * step, 2), 0, 0.99))
+    step = 10.0 ** np.floor(np.log10(settled or 1.0)) / 2
+    return float(np.ceil(settled / step + 0.2) * step)
 
 
-def _curve(curves: Curves, similarity: Floats) -> Curve:
-    length = 1 - similarity
+def _digits(axis: Axis, end: float) -> int:
+    """Of a value of a curve."""
+    return 6 if axis.falls else 6 - int(np.floor(np.log10(end)))
+
+
+def _steps(axis: Axis, end: float) -> Floats:
+    """Even ones of the values from length 0 to the end, ascending."""
+    first = float(axis.value(0))
+    return np.linspace(min(first, end), max(first, end), STEPS + 1).round(_digits(axis, end))
+
+
+def _curve(curves: Curves, axis: Axis, value: Floats) -> Curve:
+    length = axis.value(value)
     numbers = (function(curves, length).tolist() for function in (at.noise, at.clusters, at.largest))
-    return Curve(similarity.tolist(), *numbers)
+    return Curve(value.tolist(), *numbers)
 
 
-def _lines(low: float, suggestion: Suggestion | None) -> Floats:
-    """Similarities in round steps from `low` to 1, and the suggested one, descending."""
-    step = next((step for step in NICE if (1 - low) / step < LINES - 1), 0.1)
-    even = 1 - step * np.arange(int((1 - low) / step + 1e-9) + 1)
-    found = [] if suggestion is None else [suggestion.similarity]
-    return np.unique(np.concatenate([even, found]).round(15))[::-1]
+def _lines(end: float, axis: Axis, suggestion: Suggestion | None) -> Floats:
+    """Values in round steps of length from 0 to the end, and the suggested one, by length."""
+    length = axis.value(end)
+    unit = 1.0 if axis.falls else 10.0 ** np.ceil(np.log10(length))
+    step = next((unit * step for step in NICE if length / (unit * step) < LINES - 1), 0.1 * unit)
+    even = axis.value(step * np.arange(int(length / step + 1e-9) + 1))
+    found = [] if suggestion is None else [suggestion.value]
+    lines = np.unique(np.concatenate([even, found]).round(_digits(axis, end) + 9))
+    return lines[::-1] if axis.falls else lines
 
 
-def _k_distance(curves: Curves) -> list[float]:
+def _k_distance(curves: Curves, axis: Axis) -> list[float]:
     if curves.min_samples == 1 or not len(curves.core) or not np.isfinite(curves.core).all():
         return []
-    return np.quantile(1 - curves.core, np.linspace(1, 0, STEPS + 1), method="nearest").round(6).tolist()
+    found = axis.value(np.quantile(curves.core, np.linspace(0, 1, STEPS + 1), method="nearest"))
+    return found.round(_digits(axis, float(curves.core.max()) or 1.0)).tolist()

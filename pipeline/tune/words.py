@@ -5,12 +5,13 @@ from collections.abc import Iterator
 from rich.console import Console
 from rich.table import Table
 
+from pixsieve.tune.axis import SIMILARITY, Axis
 from pixsieve.tune.tuning import Tuning
 
 WIDTH, HEIGHT = 64, 10  # characters of the plot
 BLOCKS = " ▁▂▃▄▅▆▇█"
 PLAIN = " #"  # where the terminal knows no blocks
-HEADINGS = ("similarity", "noise", "clusters", "largest cluster")
+HEADINGS = ("noise", "clusters", "largest cluster")
 
 
 def basis(tuning: Tuning) -> list[str]:
@@ -27,13 +28,13 @@ def basis(tuning: Tuning) -> list[str]:
 
 def advice(tuning: Tuning) -> list[str]:
     """The suggestion and what it means, or why there is none."""
-    found = tuning.suggestion
+    found, axis = tuning.suggestion, tuning.axis
     if found is None:
-        return [f"No similarity to suggest: {tuning.reason}."]
+        return [f"No {axis.name} to suggest: {tuning.reason}."]
     lines = [
-        f"Suggested: cluster.similarity={found.similarity!r}",
-        f"From {found.least:.3f} to {found.most:.3f} the clusters stay about the same: the widest such range. This is"
-        " the middle of it.",
+        f"Suggested: {axis.setting}={found.value!r}",
+        f"From {axis.shown(found.least)} to {axis.shown(found.most)} the clusters stay about the same: the widest such"
+        " range. This is the middle of it.",
         f"At it, {percent(found.noise, tuning.rows)} of the rows are noise, and the others make {found.clusters:,}"
         f" clusters; the largest has {found.largest:,} rows ({percent(found.largest, tuning.rows)}).",
     ]
@@ -49,8 +50,8 @@ def show(tuning: Tuning, console: Console) -> None:
     if tuning.k_distance:
         console.print(f"\n{k_distance_title(tuning)}:\n", highlight=False)
         blocks = BLOCKS if "utf" in console.encoding else PLAIN
-        mark = None if tuning.suggestion is None else tuning.suggestion.similarity
-        for line in plot(tuning.k_distance, mark, blocks):
+        mark = None if tuning.suggestion is None else tuning.suggestion.value
+        for line in plot(tuning.k_distance, mark, blocks, tuning.axis):
             console.print(line, highlight=False, markup=False, no_wrap=True, overflow="ignore", crop=False)
     console.print()
     console.print(_table(tuning))
@@ -64,28 +65,29 @@ def show(tuning: Tuning, console: Console) -> None:
 def k_distance_title(tuning: Tuning) -> str:
     nth = tuning.min_samples_used - 1
     which = "nearest other row" if nth == 1 else f"{nth}{_ending(nth)} nearest other row"
-    return f"Similarity of each row to its {which}, highest first"
+    what = "Similarity" if tuning.axis.falls else "Distance"
+    return f"{what} of each row to its {which}, {'highest' if tuning.axis.falls else 'least'} first"
 
 
 def _ending(n: int) -> str:
     return "th" if n % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(n % 10, "th")
 
 
-def plot(values: list[float], mark: float | None, blocks: str) -> Iterator[str]:
-    """Lines of a plot of descending values, drawn in `blocks`, from empty to full; `mark` is pointed at."""
+def plot(values: list[float], mark: float | None, blocks: str, axis: Axis = SIMILARITY) -> Iterator[str]:
+    """Lines of a plot of values, nearest first, drawn in `blocks`, from empty to full; `mark` is pointed at."""
     columns = [values[at * (len(values) - 1) // (WIDTH - 1)] for at in range(WIDTH)]
-    low, full = min(values), len(blocks) - 1
-    room = (1 - low) or 1.0
+    (low, high), full = axis.limits(values), len(blocks) - 1
+    room = (high - low) or 1.0
     heights = [(value - low) / room * (HEIGHT - 1) + 1 for value in columns]  # one row of blocks for the least
     at = (
         None
-        if mark is None or mark < low
+        if mark is None or not low <= mark <= high
         else HEIGHT - 1 - min(HEIGHT - 1, int((mark - low) / room * (HEIGHT - 1)) + 1)
     )
     for line in range(HEIGHT):
         base = HEIGHT - 1 - line
         drawn = "".join(blocks[round(min(max(height - base, 0.0), 1.0) * full)] for height in heights)
-        label = f"{low + room * base / (HEIGHT - 1):.3f}" if line % 3 == 0 else ""
+        label = axis.shown(low + room * base / (HEIGHT - 1)) if line % 3 == 0 else ""
         yield f"{label:>7} |{drawn}|" + (f" <- {mark!r}" if line == at else "")
     yield f"{'':>8}0 %{'of the rows':^{WIDTH - 5}}100 %"
 
@@ -95,19 +97,20 @@ def percent(part: int, whole: int) -> str:
 
 
 def table(tuning: Tuning) -> list[tuple[list[str], bool]]:
-    """The lines of the table: similarity, noise, clusters, largest cluster; and whether it is the suggested one."""
-    of = tuning.table
+    """The lines of the table: value, noise, clusters, largest cluster; and whether it is the suggested one."""
+    of, axis = tuning.table, tuning.axis
     lines = []
-    for similarity, noise, clusters, largest in zip(of.similarity, of.noise, of.clusters, of.largest, strict=True):
-        suggested = tuning.suggestion is not None and similarity == tuning.suggestion.similarity
-        shown = f"{similarity!r}" if suggested else f"{similarity:.3f}".removesuffix("0")
+    for value, noise, clusters, largest in zip(of.value, of.noise, of.clusters, of.largest, strict=True):
+        suggested = tuning.suggestion is not None and value == tuning.suggestion.value
+        shown = f"{value!r}" if suggested else axis.shown(value)
+        shown = shown.removesuffix("0") if axis.falls and not suggested else shown
         size = f"{largest:,} ({percent(largest, tuning.rows)})"
         lines.append(([shown, percent(noise, tuning.rows), f"{clusters:,}", size], suggested))
     return lines
 
 
 def _table(tuning: Tuning) -> Table:
-    drawn = Table(*HEADINGS, "")
+    drawn = Table(tuning.axis.name, *HEADINGS, "")
     for column in drawn.columns[:4]:
         column.justify = "right"
     for cells, suggested in table(tuning):

@@ -128,12 +128,12 @@ def test_planted_groups_are_found(given: dict, min_samples: int):
     x, truth = planted(3, **given)
     curves = at.measure(x, min_samples)
     found = suggest(curves)
-    assert isinstance(found, Suggestion) and found.least < found.similarity < found.most
-    labels, _ = kernels.dbscan([x], threshold=found.similarity, min_samples=min_samples)
+    assert isinstance(found, Suggestion) and found.least < found.value < found.most
+    labels, _ = kernels.dbscan([x], threshold=found.value, min_samples=min_samples)
     assert adjusted_rand_score(truth, labels) > 0.99
     assert found.clusters == labels.max() + 1 == given["groups"]
     assert (found.noise, found.largest) == ((labels < 0).sum(), np.bincount(labels[labels >= 0]).max())
-    assert len(repr(found.similarity)) <= len("0.77")
+    assert len(repr(found.value)) <= len("0.77")
 
 
 def test_groups_close_to_each_other_get_the_digits_they_need():
@@ -141,7 +141,7 @@ def test_groups_close_to_each_other_get_the_digits_they_need():
     x = 1 + 1e-3 * rng.normal(size=(6, 32)).repeat(20, axis=0) + 2e-5 * rng.normal(size=(120, 32))
     found = suggest(at.measure(x, 5))
     assert isinstance(found, Suggestion) and found.clusters == 6 and found.noise == 0
-    assert 0.99999 < found.similarity < 1
+    assert 0.99999 < found.value < 1
 
 
 def test_copies_alone_are_groups():

@@ -43,10 +43,10 @@ def test_the_command_and_what_a_run_then_finds(tmp_path: Path):
     said = json.loads((run / "tune/tune.json").read_text())
     found = said["suggestion"]
     assert (said["rows"], said["usable"], said["min_samples_used"], said["reason"]) == (310, 310, 5, "")
-    assert f"cluster.similarity={found['similarity']}" in output and "suggested" in output
-    assert said["command"].endswith(f"--set cluster.similarity={found['similarity']}")
+    assert f"cluster.similarity={found['value']}" in output and "suggested" in output
+    assert said["command"].endswith(f"--set cluster.similarity={found['value']}")
     assert f"Page: {run / 'tune/index.html'}" in output
-    audit(tmp_path / "vectors.npy", run, "run.batch_rows=100", f"cluster.similarity={found['similarity']}")
+    audit(tmp_path / "vectors.npy", run, "run.batch_rows=100", f"cluster.similarity={found['value']}")
     labels = pq.read_table(run / "assignments.parquet")["cluster"].to_numpy()
     assert found["noise"] == (labels < 0).sum()
     assert found["clusters"] == labels.max() + 1 == 10
@@ -185,3 +185,35 @@ def test_the_plot():
 )
 def test_ordinals(n: int, ending: str):
     assert words._ending(n) == ending
+
+
+@pytest.mark.parametrize("unit", [1e-3, 1.0, 1e4])
+def test_distances_are_suggested_for_points(tmp_path: Path, unit: float):
+    """The same as for the same rows in another unit, and what a run then finds."""
+    rng = np.random.default_rng(0)
+    x = np.concatenate([rng.normal(size=(8, 6))[rng.integers(8, size=240)] * 3, 20 * rng.normal(size=(20, 6))])
+    x = unit * (5 + x + 0.2 * rng.normal(size=x.shape))
+    run = embedded(tmp_path, x, "embed.metric=euclidean", f"cluster.eps={unit}")
+    code, output = called(run)
+    said = json.loads((run / "tune/tune.json").read_text())
+    found, eps = said["suggestion"], said["suggestion"]["value"]
+    assert code == 0 and f"Suggested: cluster.eps={eps!r}" in output and "distance" in output
+    assert 0.5 * unit < eps < 6 * unit and found["clusters"] == 8
+    assert len(f"{eps:.15g}".replace(".", "").strip("0")) <= 2
+    assert said["k_distance"] == sorted(said["k_distance"]) and said["table"]["value"][0] == 0
+    assert said["table"]["noise"] == sorted(said["table"]["noise"], reverse=True)
+    assert said["command"].endswith(f"--set cluster.eps={eps!r}")
+    page = (run / "tune/index.html").read_text()
+    assert page.count("<svg") == 4 and page.count('class="mark"') == 4 and "suggested cluster.eps" in page
+    audit(tmp_path / "vectors.npy", run, "run.batch_rows=100", "embed.metric=euclidean", f"cluster.eps={eps!r}")
+    labels = pq.read_table(run / "assignments.parquet")["cluster"].to_numpy()
+    assert found["noise"] == (labels < 0).sum() and labels.max() + 1 == 8
+
+
+def test_points_without_groups_have_no_distance_to_suggest(tmp_path: Path):
+    x = np.random.default_rng(0).normal(size=(200, 8))
+    for at, rows in enumerate((x, np.ones((20, 4)), x[:3])):
+        (tmp_path / str(at)).mkdir()
+        run = embedded(tmp_path / str(at), rows, "embed.metric=euclidean", "cluster.eps=1")
+        code, output = called(run)
+        assert code == 0 and "No distance to suggest" in output
