@@ -56,12 +56,16 @@ def density_hierarchy(
     *,
     min_cluster_size: int,
     selection: Selection = "eom",
+    max_cluster_size: int | None = None,
+    allow_single_cluster: bool = False,
 ) -> Hierarchy:
     """Clusters of the nodes of a minimum spanning tree of mutual reachability.
 
     edges: (n - 1, 2); lengths: (n - 1,), ascending, none below the core distances of its ends. core: (n,) distances, in
     the same unit. weights: (n,) how many equal rows each node stands for. min_cluster_size: rows, at least 2.
-    selection: eom, the clusters of most excess of mass, or leaf, the smallest. All rows in one is no cluster.
+    selection: eom, the clusters of most excess of mass, or leaf, the smallest. max_cluster_size: rows; eom passes over
+    larger clusters. All rows in one is no cluster, unless eom is allowed to choose it; rows that fall out of it before
+    its deepest level are noise then, as in scikit-learn.
     """
     n = len(core)
     if min_cluster_size < 2:
@@ -72,13 +76,19 @@ def density_hierarchy(
         return Hierarchy(np.empty(0, np.int64), np.empty(0), np.empty(0), np.empty(0))
     tree = _condense(edges, lengths, core, weights, min_cluster_size)
     stability = _stability(tree, weights)
-    chosen = _leaves(tree) if selection == "leaf" else _excess_of_mass(tree, stability)
+    if selection == "leaf":
+        chosen = _leaves(tree)
+    else:
+        may = (np.arange(len(stability)) > 0) | allow_single_cluster
+        chosen = _excess_of_mass(tree, stability, may & (tree.size <= (max_cluster_size or np.inf)))
     within = np.full(len(chosen), -1)  # the chosen cluster that each is in
-    for c in range(1, len(chosen)):
-        within[c] = c if chosen[c] else within[tree.parent[c]]
+    for c in range(len(chosen)):
+        within[c] = c if chosen[c] else within[tree.parent[c]] if c else -1
+    own = _deepest(tree, below=False)
     found = within[tree.cluster]
+    found[(found == 0) & (tree.level < own[0])] = -1
     label = first_seen(found)
-    top = _deepest(tree, below=False)[found]
+    top = own[found]
     finite = np.isfinite(tree.level) & (top > 0)
     share = np.divide(np.minimum(tree.level, top), top, out=np.ones(n), where=finite)
     # Campello et al., definition 8: 1 - (level of the row) / (deepest level under the cluster that it leaves).
@@ -180,15 +190,17 @@ def _stability(tree: _Condensed, weights: Index) -> Floats:
     return np.array([math.fsum(part) for part in terms])
 
 
-def _excess_of_mass(tree: _Condensed, stability: Floats) -> NDArray[np.bool_]:
-    """The clusters, none inside another, of greatest total stability; a parent wins a draw."""
+def _excess_of_mass(tree: _Condensed, stability: Floats, may: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The clusters, none inside another, of greatest total stability; a parent wins a draw. may: (k,) which can be
+    chosen."""
     k = len(stability)
     inside: list[list[float]] = [[] for _ in range(k)]
     alone = np.zeros(k, bool)
-    for c in range(k - 1, 0, -1):
+    for c in range(k - 1, -1, -1):
         below = math.fsum(inside[c])
-        alone[c] = stability[c] >= below
-        inside[tree.parent[c]].append(max(float(stability[c]), below))
+        alone[c] = may[c] and stability[c] >= below
+        if c:
+            inside[tree.parent[c]].append(float(stability[c]) if alone[c] else below)
     covered = np.zeros(k, bool)
     for c in range(1, k):
         covered[c] = covered[tree.parent[c]] or alone[tree.parent[c]]

@@ -95,6 +95,7 @@ def _fitted(rows: Any, start: dict[str, Any], settings: GaussianMixture, seed: i
     model = GaussianMixture(
         len(start["means_init"]),
         covariance_type=settings.covariance,
+        max_iter=settings.max_iter,
         reg_covar=LEAST,
         init_params="random_from_data",  # the array API wants one that it knows; all is given
         random_state=seed,

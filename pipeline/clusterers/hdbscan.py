@@ -54,6 +54,8 @@ def hierarchy(
         weights,
         min_cluster_size=settings.min_cluster_size,
         selection=settings.selection,
+        max_cluster_size=settings.max_cluster_size,
+        allow_single_cluster=settings.allow_single_cluster,
     )
 
 
@@ -73,6 +75,8 @@ def _by_cuml(unit: np.ndarray, settings: Hdbscan, backend: Backend) -> Clusterin
         min_cluster_size=settings.min_cluster_size,
         min_samples=settings.min_samples - 1,  # it does not count the row itself
         cluster_selection_method=settings.selection,
+        max_cluster_size=settings.max_cluster_size or 0,
+        allow_single_cluster=settings.allow_single_cluster,
         metric="euclidean",
     )
     model.fit(backend.to_device(unit))

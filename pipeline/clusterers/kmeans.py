@@ -24,12 +24,14 @@ def fit(
         with warnings.catch_warnings():
             # Fewer clusters than asked for: rows that differ in float16 may be one at length 1.
             warnings.simplefilter("ignore", ConvergenceWarning)
-            cluster = KMeans(count, init=start, n_init=1).fit(rows, sample_weight=weights).labels_
+            model = KMeans(count, init=start, n_init=1, max_iter=settings.max_iter)
+            cluster = model.fit(rows, sample_weight=weights).labels_
     else:
         # scikit-learn's tolerance is relative to the variance of the rows; cuML's as it stands ends earlier.
         # It wants more than 0, also of rows that are all equal.
         close = 1e-4 * float(rows.var(axis=0).mean()) or 1e-4
-        model = backend.cuml.KMeans(n_clusters=count, init=backend.to_device(start), n_init=1, tol=close)
+        start = backend.to_device(start)
+        model = backend.cuml.KMeans(n_clusters=count, init=start, n_init=1, tol=close, max_iter=settings.max_iter)
         model.fit(backend.to_device(rows), sample_weight=backend.to_device(weights.astype(np.float32)))
         cluster = backend.to_host(model.labels_)
     return partition(rows, weights, cluster, measure)

@@ -27,7 +27,10 @@ class Search(Section):
     min_samples: Choices[Positive] = None
     min_cluster_size: Choices[ClusterSize] = None
     selection: Choices[Selection] = None
+    max_cluster_size: Choices[ClusterSize] = None
+    allow_single_cluster: Choices[bool] = None
     n_clusters: Choices[Positive] = None
+    max_iter: Choices[Positive] = None
     linkage: Choices[Linkage] = None
     covariance: Choices[Covariance] = None
     rule: Literal["robust", "minmax"] = "robust"
@@ -73,6 +76,7 @@ class Clusterer(Section):
         least = {
             "min_samples": lambda value: min(value, max(2, round((value - 1) * share) + 1)),
             "min_cluster_size": lambda value: max(2, round(value * share)),
+            "max_cluster_size": lambda value: value and max(2, round(value * share)),
         }
         own = {name: of(getattr(self, name)) for name, of in least.items() if name in type(self).model_fields}
         return self.model_copy(update=own)
@@ -93,6 +97,16 @@ class Hdbscan(Clusterer):
     min_cluster_size: ClusterSize = 5
     min_samples: Annotated[int, Field(ge=1, le=MOST_SAMPLES)] = 5
     selection: Selection = "eom"
+    max_cluster_size: ClusterSize | None = None  # eom passes over larger ones, and takes those inside them
+    allow_single_cluster: bool = False  # eom may choose the whole, if that is the most stable
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.selection == "leaf" and (self.max_cluster_size or self.allow_single_cluster):
+            raise ValueError("cluster.max_cluster_size and cluster.allow_single_cluster are for selection 'eom'")
+        if self.max_cluster_size is not None and self.max_cluster_size < self.min_cluster_size:
+            raise ValueError("cluster.max_cluster_size is less than cluster.min_cluster_size: no cluster is left")
+        return self
 
 
 class Partition(Clusterer):
@@ -111,11 +125,13 @@ class Partition(Clusterer):
 
 class Kmeans(Partition):
     method: Literal["kmeans"] = "kmeans"
+    max_iter: Positive = 300
 
 
 class GaussianMixture(Partition):
     method: Literal["gaussian_mixture"] = "gaussian_mixture"
     covariance: Covariance = "diag"
+    max_iter: Positive = 100
 
     @property
     def together(self) -> bool:

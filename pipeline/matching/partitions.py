@@ -69,7 +69,7 @@ def matched(run: Run, settings: Clusterer, own: bool, batches: Matched) -> Match
     assert isinstance(settings, Kmeans | GaussianMixture)
     label = cut(linkage.tree(pieces.groups, "ward"), len(pieces.number), settings.n_clusters or 1)
     if isinstance(settings, Kmeans):
-        return _nearest(run, batches, _lloyd(pieces.groups, label), moved=True)
+        return _nearest(run, batches, _lloyd(pieces.groups, label, settings.max_iter), moved=True)
     return _expected(run, settings, _renumbered(batches, pieces, label), linkage.joined(pieces.groups, label, "ward"))
 
 
@@ -145,12 +145,12 @@ def _by_representatives(run: Run, pieces: Pieces) -> kernels.Tree:
     return kernels.minimum_forest(len(pieces.number), edges[between], lengths[between])
 
 
-def _lloyd(groups: linkage.Groups, label: np.ndarray) -> np.ndarray:
+def _lloyd(groups: linkage.Groups, label: np.ndarray, max_iter: int) -> np.ndarray:
     """(k, d) centres."""
     from sklearn.cluster import KMeans
 
     start = linkage.joined(groups, label, "ward").mean
-    model = KMeans(len(start), init=start, n_init=1).fit(groups.mean, sample_weight=groups.size)
+    model = KMeans(len(start), init=start, n_init=1, max_iter=max_iter).fit(groups.mean, sample_weight=groups.size)
     return np.asarray(model.cluster_centers_)
 
 

@@ -19,7 +19,7 @@ def core_distances(apart, min_samples):
     return np.sort(apart, axis=1)[:, min_samples - 1]
 
 
-def by_definition(reach, least, selection):
+def by_definition(reach, least, selection, largest=None, single=False):
     """Labels, probabilities, scores and persistence of rows from their (n, n) mutual reachability; the edges of a level
     are removed at once."""
     n = len(reach)
@@ -62,7 +62,7 @@ def by_definition(reach, least, selection):
     def best(c):
         below = [best(d) for d in children[c]]
         total = sum(value for value, _ in below)
-        if c and stability[c] >= total:
+        if (c or single) and stability[c] >= total and clusters[c]["size"] <= (largest or n):
             return stability[c], [c]
         return total, [d for _, found in below for d in found]
 
@@ -71,8 +71,8 @@ def by_definition(reach, least, selection):
     persistence = {}
     finite = level[np.isfinite(level)]
     for c in chosen:
-        labels[np.isin(left, under(c))] = c
         most = max([*level[left == c], *(clusters[d]["birth"] for d in children[c])])
+        labels[np.isin(left, under(c)) & ((level >= most) | (c > 0))] = c
         own = labels == c
         probability[own] = [1 if np.isinf(v) or not most else min(v, most) / most for v in level[own]]
         mass = clusters[c]["size"] * finite.max(initial=0)
@@ -92,9 +92,11 @@ def by_definition(reach, least, selection):
     selection=st.sampled_from(["eom", "leaf"]),
     decimals=st.sampled_from([None, 1, 0]),
     copies=st.booleans(),
+    largest=st.sampled_from([None, 9, 20, 60]),
+    single=st.booleans(),
 )
 def test_it_is_what_the_definition_says_however_copies_are_held(
-    seed, n, min_samples, least, selection, decimals, copies
+    seed, n, min_samples, least, selection, decimals, copies, largest, single
 ):
     rng = np.random.default_rng(seed)
     x = rng.normal(size=(4, 2))[rng.integers(4, size=n)] * 4 + rng.normal(size=(n, 2)) * rng.uniform(0.2, 1, (n, 1))
@@ -104,7 +106,7 @@ def test_it_is_what_the_definition_says_however_copies_are_held(
     apart = distances(x)
     core = core_distances(apart, min(min_samples, n))
     reach = np.maximum(apart, np.maximum(core[:, None], core))
-    labels, probability, score, persistence = by_definition(reach, least, selection)
+    labels, probability, score, persistence = by_definition(reach, least, selection, largest, single)
     first, place = kernels.distinct(x)
     for rows, of in ((np.arange(n), np.arange(n)), (first, place)):
         order = rng.permutation(len(rows))
@@ -112,7 +114,14 @@ def test_it_is_what_the_definition_says_however_copies_are_held(
         weights = np.bincount(of, minlength=len(rows))[order]
         edges, lengths = kernels.spanning_tree(x[nodes], core=core[nodes])
         found = kernels.density_hierarchy(
-            edges, lengths, core[nodes], weights, min_cluster_size=least, selection=selection
+            edges,
+            lengths,
+            core[nodes],
+            weights,
+            min_cluster_size=least,
+            selection=selection,
+            max_cluster_size=largest,
+            allow_single_cluster=single,
         )
         back = np.argsort(order)[of]
         label = found.label[back]
@@ -138,6 +147,31 @@ def test_without_ties_it_equals_scikit_learn(seed, selection):
     other = HDBSCAN(min_cluster_size=least, min_samples=1, cluster_selection_method=selection, copy=True).fit(x)
     np.testing.assert_array_equal(kernels.first_seen(found.label), kernels.first_seen(other.labels_))
     np.testing.assert_allclose(found.probability, other.probabilities_, rtol=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("blobs", [1, 2, 6])
+@pytest.mark.parametrize("largest", [None, 40, 120])
+def test_limits_of_size_are_those_of_scikit_learn(seed, blobs, largest):
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(blobs, 4))[rng.integers(blobs, size=200)] * 3 + rng.normal(size=(200, 4))
+    edges, lengths = kernels.spanning_tree(x)
+    single = largest is None  # of both, scikit-learn does not count the rows that the whole sheds one by one
+    limits = {"min_cluster_size": int(rng.integers(2, 20)), "max_cluster_size": largest, "allow_single_cluster": single}
+    found = kernels.density_hierarchy(edges, lengths, np.zeros(200), np.ones(200, int), **limits)
+    other = HDBSCAN(min_samples=1, copy=True, **limits).fit(x)
+    np.testing.assert_array_equal(kernels.first_seen(found.label), kernels.first_seen(other.labels_))
+    np.testing.assert_allclose(found.probability, other.probabilities_, rtol=1e-9)
+
+
+def test_one_dense_group_among_few_others_is_a_cluster_where_that_is_allowed():
+    rng = np.random.default_rng(0)
+    x = np.concatenate([rng.normal(size=(150, 2)) * 0.1, rng.uniform(-9, 9, (10, 2))])
+    edges, lengths = kernels.spanning_tree(x)
+    of = (edges, lengths, np.zeros(160), np.ones(160, int))
+    found = kernels.density_hierarchy(*of, min_cluster_size=40, allow_single_cluster=True)
+    assert found.label.max() == 0 and (found.label[150:] == -1).all() and len(found.persistence) == 1
+    assert (kernels.density_hierarchy(*of, min_cluster_size=40).label == -1).all()
 
 
 @pytest.mark.parametrize("seed", range(10))

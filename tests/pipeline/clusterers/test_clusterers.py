@@ -22,6 +22,8 @@ from tests.pipeline.helpers import GIVEN, audit, by_key, unit_rows
 METHODS = {
     "dbscan": Dbscan(similarity=0.9, min_samples=4),
     "hdbscan": Hdbscan(min_samples=4, min_cluster_size=5),
+    "hdbscan-at-most-60": Hdbscan(min_samples=4, min_cluster_size=5, max_cluster_size=60),
+    "hdbscan-or-one": Hdbscan(min_samples=4, min_cluster_size=5, allow_single_cluster=True),
     "kmeans": Kmeans(n_clusters=6),
     **{
         f"agglomerative-{linkage}": Agglomerative(n_clusters=6, linkage=linkage)
@@ -65,7 +67,7 @@ def test_the_contract(method: str, n: int):
     assert (found.strength[found.cluster < 0] == 0).all()
     assert found.strength.min(initial=0) >= 0 and found.strength.max(initial=0) <= 1
     assert found.persistence.shape == (found.cluster.max(initial=-1) + 1,)
-    if not method.endswith("dbscan"):
+    if "dbscan" not in method:
         assert (found.cluster >= 0).all()
     if getattr(METHODS[method], "n_clusters", None):
         assert found.cluster.max(initial=-1) + 1 == min(6, n)
@@ -93,6 +95,24 @@ def test_hdbscan_equals_scikit_learn_on_rows_that_no_split_frees(selection: str)
     assert adjusted_rand_score(found.cluster[inside], other.labels_[inside]) == 1
     assert (inside != (other.labels_ >= 0)).sum() <= found.cluster.max() + 1
     assert (found.persistence > 0).all() and (found.persistence <= 1).all()
+
+
+def test_the_limits_of_the_libraries():
+    """No cluster of more rows than are allowed, the whole as one, and no more rounds than are allowed."""
+    x = rows(1, copies=0)
+    sizes = [np.bincount(fit(x, Hdbscan(max_cluster_size=most)).cluster + 1)[1:].max() for most in (None, 30)]
+    assert sizes[0] > 30 >= sizes[1]
+    one = GIVEN.points(np.random.default_rng(0).normal(1, 0.02, (90, 16)))
+    assert fit(one, Hdbscan()).persistence.shape[0] != 1
+    assert fit(one, Hdbscan(min_cluster_size=40, allow_single_cluster=True)).persistence.shape == (1,)
+    x = distinct_rows(400)
+    start = centres(GIVEN.points(x), np.ones(len(x)), 6, 0)
+    for most in (1, 2, 300):
+        other = sk.KMeans(6, init=start, n_init=1, max_iter=most).fit(GIVEN.points(x))
+        assert same(fit(x, Kmeans(n_clusters=6, max_iter=most)).cluster, other.labels_)
+    assert not same(fit(x, Kmeans(n_clusters=6, max_iter=1)).cluster, fit(x, "kmeans").cluster)
+    mixtures = [fit(x, GaussianMixture(n_clusters=6, max_iter=most)).strength for most in (1, 100)]
+    assert abs(mixtures[0] - mixtures[1]).max() > 1e-6
 
 
 @settings(max_examples=25, deadline=None)
@@ -200,7 +220,8 @@ def test_what_cuml_is_asked_for():
     assert asked["DBSCAN"]["eps"] == pytest.approx(np.sqrt(0.2)) and asked["DBSCAN"]["min_samples"] == 4
     assert asked["DBSCAN"]["out_dtype"] == "int64" and asked["DBSCAN"]["max_mbytes_per_batch"] == 10 << 10
     assert asked["HDBSCAN"]["min_samples"] == 3  # the row itself does not count there
-    assert asked["HDBSCAN"]["min_cluster_size"] == 5
+    assert asked["HDBSCAN"]["min_cluster_size"] == 5 and asked["HDBSCAN"]["max_cluster_size"] == 0  # none
+    assert asked["HDBSCAN"]["allow_single_cluster"] is False and asked["KMeans"]["max_iter"] == 300
     assert asked["KMeans"]["init"].shape == (6, 16) and asked["KMeans"]["sample_weight"].tolist() == [1] * 50
     assert asked["AgglomerativeClustering"] == {
         "n_clusters": 6, "metric": "euclidean", "connectivity": "pairwise", "rows": 50

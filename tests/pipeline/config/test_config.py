@@ -192,6 +192,11 @@ def test_a_key_of_another_method_is_said_to_be_that(tmp_path: Path):
         load(tmp_path, "source: {path: a}\ncluster: {search: {similarty: [0.8]}}")
     with pytest.raises(ConfigError, match=r"^cluster.method 'kmeans' needs cluster.n_clusters$"):
         load(tmp_path, "source: {path: a}\ncluster: {method: kmeans}")
+    with pytest.raises(ConfigError, match=r"cluster.max_cluster_size is less than cluster.min_cluster_size"):
+        load(tmp_path, "source: {path: a}\ncluster: {method: hdbscan, max_cluster_size: 4}")
+    for limit in ("max_cluster_size: 9", "allow_single_cluster: true"):
+        with pytest.raises(ConfigError, match=r"are for selection 'eom'"):
+            load(tmp_path, f"source: {{path: a}}\ncluster: {{method: hdbscan, selection: leaf, {limit}}}")
     with pytest.raises(ConfigError, match=r"cluster.min_samples: .* 256 \(hdbscan\)"):
         load(tmp_path, "source: {path: a}\ncluster: {search: {method: [dbscan, hdbscan], min_samples: [5, 300]}}")
 
