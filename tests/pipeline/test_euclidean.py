@@ -250,3 +250,18 @@ def test_sums_of_two_parts_do_not_depend_on_their_order(seed: int, unit: float):
         sums = {tuple(float(part[rng.permutation(400)].cumsum()[-1]) for part in parts) for _ in range(5)}
         assert len(sums) == 1
         assert np.abs(sum(parts) - values).max() <= most * 2.0**-48
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("method", ["dbscan", "hdbscan", "kmeans"])
+def test_points_on_a_gpu_are_clustered_as_on_a_cpu(tmp_path: Path, method: str):
+    np.save(tmp_path / "x.npy", points(3, 600))
+    cut = ("run.batch_rows=100", "run.block_rows=200", f"cluster.method={method}", "cluster.n_clusters=6")
+    for device in ("cpu", "gpu"):
+        where = (f"workers.device={device}", "cluster.eps=0.6")
+        audit(tmp_path / "x.npy", tmp_path / device, *POINTS, "embed.scale=standard", *cut, *where)
+    if method == "kmeans":
+        assert adjusted_rand_score(labels(tmp_path / "gpu"), labels(tmp_path / "cpu")) > 0.95
+    else:
+        assert by_key(tmp_path / "gpu", "assignments") == by_key(tmp_path / "cpu", "assignments")
+    assert by_key(tmp_path / "gpu", "duplicates") == by_key(tmp_path / "cpu", "duplicates")
