@@ -92,6 +92,10 @@ def as_similarities(tree: dict[str, Any]) -> None:
     """Euclidean distances that are given in the place of similarities: cluster.eps, cluster.search.eps (a list),
     duplicates.distance. ConfigError for one that is none, that the metric has no use for, or that the metric needs."""
     euclidean = _get(tree, "embed", "metric") == "euclidean"
+    cluster = tree.get("cluster") or {}
+    method = METHODS.get(cluster.get("method", "dbscan")) if isinstance(cluster, dict) else None
+    if method is not None and "similarity" not in method.model_fields and cluster.get("eps") is not None:
+        raise ConfigError(f"cluster.eps: {cluster['method']} has no such key; it is of dbscan, agglomerative")
     for *place, key in (("cluster", "eps"), ("cluster", "search", "eps"), ("duplicates", "distance")):
         section = _get(tree, *place)
         if not isinstance(section, dict) or section.get(key) is None:
@@ -102,8 +106,6 @@ def as_similarities(tree: dict[str, Any]) -> None:
         many = isinstance(given, list) and "search" in place
         found = [_similarity(name, one) for one in (given if many else [given])]
         section["similarity"] = found if many else found[0]
-    cluster = tree.get("cluster") or {}
-    method = METHODS.get(cluster.get("method", "dbscan")) if isinstance(cluster, dict) else None
     reads = method is not None and "similarity" in method.model_fields and not cluster.get("n_clusters")
     if euclidean and reads and not cluster.get("similarity") and not cluster.get("search"):
         raise ConfigError(
