@@ -63,7 +63,7 @@ class Clusterer(Section):
     @property
     def parameters(self) -> dict[str, Any]:
         """The method, and what it depends on."""
-        return self.model_dump(exclude={"search"})
+        return self.model_dump(exclude={"search"}, exclude_none=True)
 
     @property
     def together(self) -> bool:
@@ -146,7 +146,8 @@ class Agglomerative(Clusterer):
 
     @property
     def parameters(self) -> dict[str, Any]:
-        return self.model_dump(exclude={"search", "similarity" if self.n_clusters else "n_clusters"})
+        without = {"search", "similarity" if self.n_clusters else "n_clusters"}
+        return self.model_dump(exclude=without, exclude_none=True)
 
     @property
     def together(self) -> bool:

@@ -44,10 +44,3 @@ def wanted(run: Run) -> bool:
 def asked(run: Run) -> dict[str, Any]:
     """What a choice is made for, as JSON."""
     return {"cluster": run.config.cluster.model_dump(mode="json"), **run.config.values("run.seed")}
-
-
-def batches_of(run: Run) -> int:
-    """How many of the run's batches the choice is made from: all there are when it is made."""
-    place = run.path / SCORES
-    made = files.read_json(place) if place.exists() else {}
-    return made["batches"] if made.get("asked") == files.digest_of(asked(run)) else len(run.manifest.batches)

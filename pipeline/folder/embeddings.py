@@ -93,16 +93,18 @@ class Store:
         )
 
     def write(self, batch: int, vectors: np.ndarray, status: np.ndarray) -> None:
-        """One whole shard: the first rows of a batch, vectors (m, width) and status (m,); the rest is absent."""
+        """One shard: the first rows of a batch, vectors (m, width) and status (m,), as whole chunks. The rest is
+        absent, and takes no room."""
         group = self._open("r+")
-        rows = slice(batch * self.batch_rows, (batch + 1) * self.batch_rows)
+        first = batch * self.batch_rows
         for shard in self.files(batch):  # zarr would read it first, which fails where it is damaged
             (self.root / shard).unlink(missing_ok=True)
         with zarr.config.set({"array.write_empty_chunks": True}):
             for name, values in (("vectors", vectors), ("status", status)):
-                whole = np.zeros((self.batch_rows, *values.shape[1:]), group[name].dtype)
+                chunk = group[name].chunks[0]
+                whole = np.zeros((-(-len(values) // chunk) * chunk, *values.shape[1:]), group[name].dtype)
                 whole[: len(values)] = values
-                group[name][rows] = whole
+                group[name][first : first + len(whole)] = whole
 
     def read(self, batches: Sequence[int]) -> Shard:
         """Consecutive batches."""

@@ -1,7 +1,7 @@
 """Which rows a run has, in which batches and blocks, and which of them are dead.
 
-`manifest/blocks.json` is the one commit point of a scan: what it does not name does not exist. A batch and a block are
-never reopened; what comes later makes new ones.
+`manifest/blocks.json` is the one commit point of a scan: what it does not name does not exist. A whole batch is never
+written again. The last one grows until it is whole, under a new name each time; its rows keep their numbers.
 """
 
 from collections.abc import Iterator, Sequence
@@ -39,13 +39,29 @@ class Places(NamedTuple):
     offset: np.ndarray  # (m,) their places in the batch
 
 
+class Part(NamedTuple):
+    """A file of the manifest: the rows of a batch, or those that are removed."""
+
+    rows: int
+    digest: str
+    name: str  # without folder and suffix
+
+
+class Grown(NamedTuple):
+    """What the batch that has grown last was before."""
+
+    batch: int
+    parts: tuple[Part, ...]  # the latest last; their files are gone
+
+
 @dataclass(frozen=True, eq=False)  # arrays do not compare to one truth
 class Manifest:
     root: Path
     batch_rows: int
-    batches: tuple[tuple[int, str], ...]  # rows and digest of each manifest/<batch>.parquet
+    batches: tuple[Part, ...]  # manifest/<name>.parquet
     blocks: tuple[tuple[int, ...], ...]  # batch numbers
-    removed: tuple[tuple[int, str], ...]  # rows and digest of each removed/<number>.parquet
+    removed: tuple[Part, ...]  # removed/<name>.parquet
+    grown: Grown
     dead: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))  # rows that are removed, ascending
     numbered: bool | None = None  # the keys are numbers, for their order; None: rows have the order of a former version
 
@@ -59,35 +75,40 @@ class Manifest:
 
     @classmethod
     def _of(cls, root: Path, value: dict[str, Any]) -> Self:
-        gone = [files.read_table(root / _removed(number))["row"].to_numpy() for number in range(len(value["removed"]))]
+        removed = _parts(value["removed"])
+        gone = [files.read_table(root / _removed(part))["row"].to_numpy() for part in removed]
+        batch, parts = value.get("grown", (-1, ()))
         return cls(
             root,
             value["batch_rows"],
-            tuple((rows, digest) for rows, digest in value["batches"]),
+            _parts(value["batches"]),
             tuple(tuple(block) for block in value["blocks"]),
-            tuple((rows, digest) for rows, digest in value["removed"]),
+            removed,
+            Grown(batch, _parts(parts)),
             np.sort(np.concatenate([np.empty(0, np.int64), *gone])),
             value.get("numbered"),
         )
 
     def save(self) -> None:
-        names = ("batch_rows", "batches", "blocks", "removed", "numbered")
+        names = ("batch_rows", "batches", "blocks", "removed", "grown", "numbered")
         files.write_json(self.root / BLOCKS, {name: getattr(self, name) for name in names})
 
     @property
     def numbers(self) -> int:
-        """Row numbers given out; a short batch leaves some unused."""
+        """Row numbers that the batches have room for; a short one leaves some unused."""
         return len(self.batches) * self.batch_rows
 
     @property
     def rows(self) -> int:
-        return sum(rows for rows, _ in self.batches)
+        return sum(part.rows for part in self.batches)
 
     def batch_names(self) -> list[str]:
-        return [f"{batch:05}" for batch in range(len(self.batches))]
+        return [part.name for part in self.batches]
 
     def digests(self) -> dict[str, str]:
-        return {path: digest for path, (_, digest) in zip(self.files(), (*self.batches, *self.removed), strict=True)}
+        """Of the files that there are, and of those that the last batch was before."""
+        rows = {f"manifest/{part.name}.parquet": part.digest for part in (*self.grown.parts, *self.batches)}
+        return rows | {_removed(part): part.digest for part in self.removed}
 
     def files(self, *folders: str) -> tuple[str, ...]:
         """The files that say which rows there are; after those of the batches, the tables that other folders have of
@@ -96,7 +117,7 @@ class Manifest:
         return (*tables, *self.removed_files())
 
     def removed_files(self) -> list[str]:
-        return [_removed(number) for number in range(len(self.removed))]
+        return [_removed(part) for part in self.removed]
 
     def rows_of(self, batches: Sequence[int]) -> slice:
         """The row numbers of consecutive batches, those that are not used too."""
@@ -122,7 +143,7 @@ class Manifest:
 
     def table(self, batch: int, columns: list[str] | None = None) -> pa.Table:
         """ROWS of one batch, or the chosen columns of these."""
-        path = self.root / f"manifest/{batch:05}.parquet"
+        path = self.root / f"manifest/{self.batches[batch].name}.parquet"
         if columns is not None and "label" not in columns:
             return files.read_table(path, columns)
         table = files.read_table(path)
@@ -148,8 +169,8 @@ class Manifest:
     def live(self) -> np.ndarray:
         """(numbers,) booleans: rows that exist and are not removed."""
         alive = np.zeros(self.numbers, bool)
-        for batch, (rows, _) in enumerate(self.batches):
-            alive[batch * self.batch_rows : batch * self.batch_rows + rows] = True
+        for batch, part in enumerate(self.batches):
+            alive[batch * self.batch_rows : batch * self.batch_rows + part.rows] = True
         alive[self.dead] = False
         return alive
 
@@ -168,5 +189,27 @@ class Manifest:
         return pc.sort_indices(table, sort_keys=[("key", "ascending"), ("place", "ascending")]).to_numpy()
 
 
-def _removed(number: int) -> str:
-    return f"removed/{number:05}.parquet"
+def number_of(name: str) -> int:
+    """The number of a batch by its name."""
+    return int(name.partition("-")[0])
+
+
+def cut(batches: int, whole: int, per_block: int) -> tuple[tuple[int, ...], ...]:
+    """The batches of each block. Whole batches come `per_block` together; those left over by halves, so that an added
+    one disturbs few; the last one, while it grows, by itself. Nothing but the numbers decides."""
+    blocks, at, size = list[tuple[int, ...]](), 0, per_block
+    while at < batches:
+        while size > max(whole - at, 1):
+            size //= 2
+        blocks.append(tuple(range(at, at + size)))
+        at += size
+    return tuple(blocks)
+
+
+def _parts(values: list[Any]) -> tuple[Part, ...]:
+    """Those of a former version have no names: each is called by its number."""
+    return tuple(Part(rows, digest, *(name or [f"{at:05}"])) for at, (rows, digest, *name) in enumerate(values))
+
+
+def _removed(part: Part) -> str:
+    return f"removed/{part.name}.parquet"

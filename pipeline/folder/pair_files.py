@@ -61,7 +61,8 @@ def paths(run: Run, *kinds: str) -> tuple[str, ...]:
 
 def stored(run: Run, batches: Iterable[int]) -> tuple[str, ...]:
     """The files that `nodes_of` reads of the batches: their manifests and shards."""
-    return tuple(path for batch in batches for path in (f"manifest/{batch:05}.parquet", *run.store.files(batch)))
+    names = run.manifest.batch_names()
+    return tuple(path for batch in batches for path in (f"manifest/{names[batch]}.parquet", *run.store.files(batch)))
 
 
 def node_of_rows(run: Run) -> np.ndarray:

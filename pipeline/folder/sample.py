@@ -17,19 +17,18 @@ class Sample(NamedTuple):
         return len(self.rows) / max(self.of, 1)
 
 
-def usable(run: Run, batches: int | None = None) -> np.ndarray:
-    """(numbers,) booleans: living rows that can be compared, of the first `batches` batches (default: all). Reads one
-    batch at a time."""
+def usable(run: Run) -> np.ndarray:
+    """(numbers,) booleans: living rows that can be compared. Reads one batch at a time."""
     manifest = run.manifest
     found = np.zeros(manifest.numbers, bool)
-    for batch in range(len(manifest.batches) if batches is None else batches):
+    for batch in range(len(manifest.batches)):
         found[manifest.rows_of([batch])] = run.store.read([batch]).usable
     return found & manifest.live()
 
 
-def draw(run: Run, size: int, seed: int, batches: int | None = None) -> Sample:
+def draw(run: Run, size: int, seed: int) -> Sample:
     """At most `size` of the `usable` rows, drawn without replacement."""
-    rows = np.flatnonzero(usable(run, batches))
+    rows = np.flatnonzero(usable(run))
     rows = rows[np.argsort(run.manifest.key_rank()[rows])]
     drawn = np.random.default_rng(seed).choice(len(rows), min(size, len(rows)), replace=False)
     chosen = rows[np.sort(drawn)]

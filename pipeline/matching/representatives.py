@@ -83,7 +83,7 @@ def _thinned_out(run: Run, settings: Dbscan) -> float:
     dense = count >= settings.min_samples
     if not dense.any():
         return 0.0
-    others = [rows for rows, _ in run.manifest.batches]
+    others = [part.rows for part in run.manifest.batches]
     shares = np.array(others)[run.manifest.batch_of(drawn.rows[dense])] / max(sum(others), 1)
     return float(_at_most(settings.min_samples - 2, count[dense] - 1, shares).mean())
 

@@ -81,7 +81,7 @@ def bar(stage: str, units: int) -> Iterator[Callable[[Receipt | Failure], None]]
             if isinstance(outcome, Failure):
                 log.error("%s %s failed: %s", stage, outcome.unit, outcome.error)
             else:
-                rows += int(outcome.counts.get("rows", 0))
+                rows += outcome.done
                 log.info("%s %s %.2fs %s", stage, outcome.unit, outcome.seconds, outcome.counts)
             show()
 

@@ -20,15 +20,24 @@ class Receipt:
     counts: Counts
     seconds: float
 
+    @property
+    def done(self) -> int:
+        """Rows that the unit has worked on; without those that it was handed down by a former one."""
+        return int(self.counts.get("rows", 0) - self.counts.get("kept", 0))
+
     def there(self, root: Path) -> bool:
         """Whether all that the unit wrote is there, in full length."""
         found = ((root / path, size) for path, (_, size) in self.outputs.items())
         return all(file.exists() and file.stat().st_size == size for file, size in found)
 
+    def unharmed(self, root: Path) -> bool:
+        """Whether all that the unit wrote holds the bytes that it wrote."""
+        return self.there(root) and all(files.digest(root / path) == was for path, (was, _) in self.outputs.items())
+
 
 def fingerprint(stage: Stage, unit: Unit, digests: Mapping[str, str]) -> str | None:
-    """Of all that the unit's result follows from; None when a file that it reads has not been made."""
-    if any(path not in digests for path in unit.reads):
+    """Of all that the unit's result follows from; None when a file that it reads or awaits has not been made."""
+    if any(path not in digests for path in (*unit.reads, *unit.awaits)):
         return None
     read = [[path, digests[path]] for path in unit.reads]
     return files.digest_of([stage.name, stage.version, dict(unit.depends), read, dict(unit.writes)])

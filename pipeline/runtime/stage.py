@@ -18,7 +18,9 @@ Counts = dict[str, int | float]
 class Unit:
     """The least piece of work that is done, retried and resumed. Paths are relative to the run folder.
 
-    depends: JSON values by name; a setting has the name "section.key" that it has in the configuration.
+    depends: JSON values by name; a setting has the name "section.key" that it has in the configuration. awaits: files
+    that must have been made before, though the result stands when they change. former: units of less, of whose results
+    this one is a continuation; `work` is told at most one, whose files are as it wrote them.
     """
 
     name: str
@@ -26,6 +28,8 @@ class Unit:
     writes: Mapping[str, str]  # what each file is to the stage, and its path
     depends: Mapping[str, Any] = field(default_factory=dict)
     accepts: tuple[Mapping[str, Any], ...] = ()  # other `depends` under which an existing result still serves
+    awaits: tuple[str, ...] = ()
+    former: tuple["Unit", ...] = ()
 
 
 @dataclass(frozen=True)

@@ -66,15 +66,24 @@ def _due(run: Run, stage: Stage, digests: dict[str, str]) -> _Due:
         others = (fingerprint(stage, replace(unit, depends=depends), digests) for depends in unit.accepts)
         receipt = next(filter(None, (receipts.current(unit, one) for one in (mark, *others))), None)
         if receipt is None:
-            pending.append((unit, mark))
+            pending.append((replace(unit, former=_continued(run, stage, unit, receipts, digests)), mark))
         else:
             _note(receipt, summary, digests)
     return _Due(units, pending, receipts, summary)
 
 
+def _continued(run: Run, stage: Stage, unit: Unit, receipts: Receipts, digests: dict[str, str]) -> tuple[Unit, ...]:
+    """Of the units that this one may go on from the first whose result is there and unharmed, if there is one."""
+    for one in unit.former:
+        receipt = receipts.current(one, fingerprint(stage, one, digests))
+        if receipt is not None and receipt.unharmed(run.path):
+            return (one,)
+    return ()
+
+
 def _check_ready(run: Run, due: _Due, before: list[Stage], digests: dict[str, str]) -> None:
     """ConfigError that names the stages whose results are needed and not up to date."""
-    missing = {path for unit in due.units for path in unit.reads if path not in digests}
+    missing = {path for unit in due.units for path in (*unit.reads, *unit.awaits) if path not in digests}
     behind = [s.name for s in before if any(path in missing for unit in s.units(run) for path in unit.writes.values())]
     if missing:
         raise ConfigError(f"--only {due.summary.name}: {', '.join(behind)} not up to date; run without --only first")
@@ -101,7 +110,7 @@ def _done(run: Run, stage: Stage, due: _Due, digests: dict[str, str], farm: Farm
                 receipts.add(outcome)
                 _note(outcome, summary, digests)
                 summary.ran += 1
-                summary.done += int(outcome.counts.get("rows", 0))
+                summary.done += outcome.done
             interrupts.check()
     summary.failed = len(failures)
     summary.seconds = time.perf_counter() - started

@@ -102,7 +102,7 @@ def _digests(root: Path, known: Manifest, rows: np.ndarray) -> list[bytes | None
     """What the bytes of rows (n,) were when they were read; None where they have not been."""
     found: list[bytes | None] = [None] * len(rows)
     for place in known.by_batch(rows):
-        path = root / f"images/{place.batch:05}.parquet"
+        path = root / f"images/{known.batches[place.batch].name}.parquet"
         if path.exists():
             column = files.read_table(path, ["file_digest"])["file_digest"]
             for at, digest in zip(place.at, column.take(pa.array(place.offset)).to_pylist(), strict=True):

@@ -14,6 +14,7 @@ from pixsieve import clusterers, files
 from pixsieve.clusterers.representatives import representatives
 from pixsieve.config.cluster import settings_of
 from pixsieve.folder import choice
+from pixsieve.folder.manifest import number_of
 from pixsieve.folder.run_folder import Run
 from pixsieve.folder.sample import Sample
 from pixsieve.images.status import ABSENT
@@ -55,7 +56,7 @@ def _dead_in(run: Run, batch: int) -> list[int]:
 
 
 def work(run: Run, unit: Unit) -> Counts:
-    batch, depends = int(unit.name), unit.depends
+    batch, depends = number_of(unit.name), unit.depends
     start, (vectors, status, usable) = run.manifest.rows_of([batch]).start, run.store.read([batch])
     usable[depends["left_out"]] = False
     here = np.flatnonzero(usable)

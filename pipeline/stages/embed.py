@@ -14,10 +14,11 @@ import xxhash
 from pixsieve import descriptors, files
 from pixsieve.backend import describe
 from pixsieve.folder import image_table
+from pixsieve.folder.manifest import number_of
 from pixsieve.folder.measure import VECTORS
 from pixsieve.folder.run_folder import Run
 from pixsieve.folder.scale import Scale
-from pixsieve.folder.thumbnails import luma_files, write_luma
+from pixsieve.folder.thumbnails import luma_files, read_luma, write_luma
 from pixsieve.images import decode
 from pixsieve.images.blocks import blocking
 from pixsieve.images.colour import chroma
@@ -63,8 +64,16 @@ class Embedded(NamedTuple):
 ABOUT = Embedded._fields.index("statistics")  # as many columns of the table of images come before
 
 
+class Before(NamedTuple):
+    """What is known of the first m rows of a batch."""
+
+    images: pa.Table
+    vectors: np.ndarray  # (m, width)
+    luma: np.ndarray | None  # (m, 64, 64) uint8
+
+
 class Batch(NamedTuple):
-    """What is known of the n rows of a batch."""
+    """What is found out of n rows of a batch."""
 
     rows: list[Embedded]
     vectors: np.ndarray  # (n, width)
@@ -81,38 +90,59 @@ def prepare(run: Run) -> None:
 
 
 def units(run: Run) -> list[Unit]:
+    depends, grown = made_by(run), run.manifest.grown
+
+    def unit(batch: int, name: str, former: tuple[Unit, ...] = ()) -> Unit:
+        writes = {
+            "images": f"{image_table.FOLDER}/{name}.parquet",
+            **dict(zip(("vectors", "status"), run.store.files(batch), strict=True)),
+            **({"luma": luma_files(batch)[0]} if run.measure.verified else {}),
+        }
+        return Unit(name, (f"manifest/{name}.parquet", *run.scale), writes, depends, former=former)
+
+    before = tuple(unit(grown.batch, part.name) for part in reversed(grown.parts))
+    names = enumerate(run.manifest.batch_names())
+    return [unit(batch, name, before if batch == grown.batch else ()) for batch, name in names]
+
+
+def made_by(run: Run) -> dict[str, Any]:
+    """What the vectors of the run's rows follow from, beside the rows."""
     depends: dict[str, Any] = {"descriptor": run.measure.name, "rows": [run.measure.dtype, run.measure.width]}
     if run.measure.name == VECTORS:
         depends |= {"metric": run.measure.metric}
     else:
         depends |= {"made_of": descriptors.of_images(run.config.embed).made_of(run.config.embed)}
         depends |= run.config.values("embed.precision", "embed.max_pixels", "embed.max_file_mb", "embed.max_decode_mb")
-    return [
-        Unit(
-            name,
-            (f"manifest/{name}.parquet", *run.scale),
-            {
-                "images": f"{image_table.FOLDER}/{name}.parquet",
-                **dict(zip(("vectors", "status"), run.store.files(batch), strict=True)),
-                **({"luma": luma_files(batch)[0]} if run.measure.verified else {}),
-            },
-            depends,
-        )
-        for batch, name in enumerate(run.manifest.batch_names())
-    ]
+    return depends
 
 
 def work(run: Run, unit: Unit) -> Counts:
-    batch = int(unit.name)
-    table = run.manifest.table(batch)
-    found = _given(run, table) if run.measure.name == VECTORS else _images(run, table, unit.name)
-    status = np.array([STATUSES.index(row.status) for row in found.rows], np.uint8)
-    run.store.write(batch, found.vectors, status)
-    if found.luma is not None:
-        write_luma(run.path, batch, found.luma)
-    files.write_table(run.path / unit.writes["images"], _table(table["row"], found.rows))
-    read, statuses = pc.sum(table["bytes"]).as_py() or 0, Counter(row.status for row in found.rows)
-    return {"rows": len(found.rows), "bytes": read, **statuses}
+    batch = number_of(unit.name)
+    before, table = _before(run, batch, unit), run.manifest.table(batch)
+    new = table.slice(len(before.images))
+    found = _given(run, new) if run.measure.name == VECTORS else _images(run, new, unit.name)
+    images = pa.concat_tables([before.images, _table(new["row"], found.rows)])
+    statuses = images["status"].to_pylist()
+    status = np.array([STATUSES.index(one) for one in statuses], np.uint8)
+    run.store.write(batch, np.concatenate([before.vectors, found.vectors]), status)
+    if found.luma is not None and before.luma is not None:
+        write_luma(run.path, batch, np.concatenate([before.luma, found.luma]))
+    files.write_table(run.path / unit.writes["images"], images.combine_chunks())
+    counts = {"rows": len(images), "bytes": pc.sum(table["bytes"]).as_py() or 0, **Counter(statuses)}
+    return counts | ({"kept": len(before.images)} if unit.former else {})
+
+
+def _before(run: Run, batch: int, unit: Unit) -> Before:
+    """What the batch had before it grew, if that is at hand; else nothing."""
+    if not unit.former:
+        verified, width = run.measure.verified, run.measure.width
+        luma = np.empty((0, SIDE, SIDE), np.uint8) if verified else None
+        return Before(image_table.SCHEMA.empty_table(), np.empty((0, width), run.measure.dtype), luma)
+    (former,) = unit.former
+    images = files.read_table(run.path / former.writes["images"])
+    rows = images["row"].to_numpy()
+    luma = read_luma(run.path, run.manifest, rows) if run.measure.verified else None
+    return Before(images, run.store.read([batch]).vectors[: len(rows)], luma)
 
 
 def _images(run: Run, table: pa.Table, unit: str) -> Batch:

@@ -1,7 +1,8 @@
 """scan: what is in the source now, against what the run knows.
 
-Unchanged rows keep their numbers. New and changed ones are appended in new batches and blocks, in the order of the
-listing; missing and changed ones are written down as removed. One file commits everything, manifest/blocks.json.
+Unchanged rows keep their numbers. New and changed ones are appended, in the order of the listing: to the last batch
+until it is whole, then in new ones; missing and changed ones are written down as removed. One file commits everything,
+manifest/blocks.json. So a night of few rows makes no more batches, blocks and files than a night of none.
 """
 
 import logging
@@ -22,7 +23,7 @@ from pixsieve.config.sections import Config, Embed, Source
 from pixsieve.errors import ConfigError, SourceError
 from pixsieve.folder import links, scale, skipped
 from pixsieve.folder.begun import check_fits
-from pixsieve.folder.manifest import Manifest
+from pixsieve.folder.manifest import LISTING, Grown, Manifest, Part, cut
 from pixsieve.folder.measure import NOT_ASKED, VECTORS, Measure
 from pixsieve.folder.run_folder import Run
 from pixsieve.kernels import Metric
@@ -31,6 +32,7 @@ from pixsieve.sources import metadata, pictures, source, vectors
 from pixsieve.sources.known import other_bytes, save, with_unlistable
 
 log = logging.getLogger("pixsieve")
+REMEMBERED = 8  # forms that the last batch had before: nights without an end after which no vector is lost
 
 
 class Scanned(NamedTuple):
@@ -46,7 +48,7 @@ def scan(path: Path, config: Config, kind: str, backend: Backend, threads: int, 
     as it must be. Then nothing is changed that a result follows from.
     """
     started = time.perf_counter()
-    known = Manifest.load(path) or Manifest(path, config.run.batch_rows, (), (), (), numbered=False)
+    known = Manifest.load(path) or Manifest(path, config.run.batch_rows, (), (), (), Grown(-1, ()), numbered=False)
     if kind == VECTORS and known.numbered is None:
         raise ConfigError(f"{path} was begun by a version that sorted rows by key as text; start a new run folder")
     check_fits(path, config, known, moved)
@@ -185,27 +187,32 @@ def _committed(path: Path, known: Manifest, found: pa.Table, change: Change, blo
     added, dead = found.filter(pa.array(change.new)), change.dead
     if known.batches and not (len(added) or len(dead)):
         return known
-    size, start = known.batch_rows, len(known.batches)
-    batches = list(known.batches)
+    size, batches, removed, grown = known.batch_rows, [*known.batches], known.removed, known.grown
+    if len(added) and batches and batches[-1].rows < size:
+        last, number = batches.pop(), len(batches)
+        added = pa.concat_tables([known.table(number, LISTING.names), added.select(LISTING.names)])
+        before = grown.parts if grown.batch == number else ()
+        grown = Grown(number, (*before, last)[-REMEMBERED:])
     for at in range(0, len(added), size):
-        part = added.slice(at, size)
-        number = len(batches)
-        place = path / f"manifest/{number:05}.parquet"
+        part, number = added.slice(at, size), len(batches)
         rows = pa.array(np.arange(len(part)) + number * size)
-        files.write_table(place, part.add_column(0, "row", rows).combine_chunks())
-        batches.append((len(part), files.digest(place)))
-    removed = list(known.removed)
-    if len(dead):
-        place = path / f"removed/{len(removed):05}.parquet"
-        files.write_table(place, pa.table({"row": dead}))
-        removed.append((len(dead), files.digest(place)))
-    per_block = max(1, block_rows // size)
-    new = range(start, len(batches))
-    blocks = [tuple(new[at : at + per_block]) for at in range(0, len(new), per_block)]
+        name = f"{number:05}-{len(part)}" if number == grown.batch else f"{number:05}"
+        batches.append(_part(path, "manifest", name, part.add_column(0, "row", rows).combine_chunks()))
     gone = np.sort(np.concatenate([known.dead, dead]))
-    manifest = Manifest(path, size, tuple(batches), known.blocks + tuple(blocks), tuple(removed), gone, known.numbered)
+    if len(dead):
+        removed = (_part(path, "removed", f"{len(gone):05}", pa.table({"row": gone})),)
+    blocks = cut(len(batches), sum(part.rows == size for part in batches), max(1, block_rows // size))
+    manifest = Manifest(path, size, tuple(batches), blocks, removed, grown, gone, known.numbered)
     manifest.save()
-    for place in (path / "manifest").glob("*.parquet"):  # left by a scan that was cut off before it committed
-        if int(place.stem) >= len(batches):
-            place.unlink()
+    for folder, parts in (("manifest", batches), ("removed", removed)):
+        names = {part.name for part in parts}
+        for place in (path / folder).glob("*.parquet"):  # what has grown, or was left by a scan that was cut off
+            if place.stem not in names:
+                place.unlink()
     return manifest
+
+
+def _part(path: Path, folder: str, name: str, table: pa.Table) -> Part:
+    place = path / folder / f"{name}.parquet"
+    files.write_table(place, table)
+    return Part(len(table), files.digest(place), name)

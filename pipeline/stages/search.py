@@ -1,8 +1,8 @@
 """search: the parameters of clustering, chosen once for the run by the scores of a sample.
 
-The choice stands until what it was made from changes: rows that are added later do not turn the clusters of the run
-over. Remove search/run.json to have it made anew. Other stages read the choice and not the scores: the same choice
-made again changes nothing.
+The choice stands until what is asked for changes, or how rows become vectors: rows that are added or removed later
+do not turn the clusters of the run over. Remove search/run.json to have it made anew. Other stages read the choice and
+not the scores: the same choice made again changes nothing.
 """
 
 import logging
@@ -14,6 +14,8 @@ from pixsieve.config.cluster import Clusterer
 from pixsieve.folder import choice, sample
 from pixsieve.folder.run_folder import Run
 from pixsieve.runtime.stage import Counts, Stage, Unit
+from pixsieve.stages import embed
+from pixsieve.stages.embed import EMBED
 
 log = logging.getLogger("pixsieve")
 
@@ -21,20 +23,16 @@ log = logging.getLogger("pixsieve")
 def units(run: Run) -> list[Unit]:
     if not choice.wanted(run):
         return []
-    batches = choice.batches_of(run)
-    keys = (f"manifest/{name}.parquet" for name in run.manifest.batch_names()[:batches])
-    reads = (*keys, *run.store.files(*range(batches)))
-    depends = choice.asked(run) | {"batches": batches}
-    return [Unit("run", reads, {"scores": choice.SCORES, "choice": choice.CHOICE}, depends)]
+    rows = (*run.manifest.files(), *run.store.files(*range(len(run.manifest.batches))))
+    depends = choice.asked(run) | {"vectors": [EMBED.version, embed.made_by(run), run.scale]}
+    return [Unit("run", (), {"scores": choice.SCORES, "choice": choice.CHOICE}, depends, awaits=rows)]
 
 
 def work(run: Run, unit: Unit) -> Counts:
-    settings, seed, batches = run.config.cluster, run.config.run.seed, unit.depends["batches"]
+    settings, seed = run.config.cluster, run.config.run.seed
     assert settings.search is not None
-    drawn = sample.draw(run, settings.search.rows, seed, batches)
-    result = searched(run, settings, drawn, seed)
-    about = {"asked": files.digest_of(choice.asked(run)), "batches": batches}
-    files.write_json(run.path / unit.writes["scores"], result | about)
+    result = searched(run, settings, sample.draw(run, settings.search.rows, seed), seed)
+    files.write_json(run.path / unit.writes["scores"], result)
     files.write_json(run.path / unit.writes["choice"], result["candidates"][result["chosen"]]["parameters"])
     return {"candidates": len(result["candidates"])}
 
@@ -48,4 +46,4 @@ def searched(run: Run, settings: Clusterer, drawn: sample.Sample, seed: int) -> 
     return {"rows": len(drawn.rows), "of": drawn.of, "chosen": best, "candidates": records}
 
 
-SEARCH = Stage("search", units, work)
+SEARCH = Stage("search", units, work, version=2)

@@ -1,16 +1,18 @@
 """Adding, changing and removing files, each time followed by a run: equal to a fresh run, with no unit too many."""
 
-from itertools import combinations_with_replacement
+from itertools import combinations_with_replacement, takewhile
 from pathlib import Path
 
+import hypothesis.strategies as st
 import numpy as np
 import pytest
+from hypothesis import given, settings
 
-from pixsieve import ConfigError, files
-from pixsieve.folder.manifest import Manifest
+from pixsieve import ConfigError, Summary, files
+from pixsieve.folder.manifest import Manifest, cut
 from pixsieve.folder.run_folder import Run
 from pixsieve.images.status import USABLE
-from tests.pipeline.helpers import audit, by_key, pattern, ran, save
+from tests.pipeline.helpers import audit, by_key, pattern, ran, results, save
 
 SETTINGS = (
     "run.batch_rows=6",
@@ -48,9 +50,15 @@ def change(rng: np.random.Generator, folder: Path, families: list[np.ndarray]) -
         save(folder / f"{rng.integers(10_000):04}{number}.png", picture(rng, families))
 
 
+def same_blocks(before: Manifest, after: Manifest) -> int:
+    """How many blocks are as they were: those before the first that is not."""
+    parts = ([[one.batches[b] for b in block] for block in one.blocks] for one in (before, after))
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(*parts, strict=False)))
+
+
 def expected_pair_units(out: Path, old_blocks: int) -> int:
-    """How many pair units have to run: those with a new block, and those in which a row that has died since was core
-    among the rows that the unit had seen, or next to a core. From the stored vectors, by brute force, row by row."""
+    """How many pair units have to run: those with a new or grown block, and those in which a row that has died since
+    was core among the rows that the unit had seen, or next to a core. From the stored vectors, by brute force, row by row."""
     manifest = Manifest.load(out)
     dead = set(manifest.dead.tolist())
     expected = 0
@@ -82,6 +90,12 @@ def expected_pair_units(out: Path, old_blocks: int) -> int:
     return expected
 
 
+def embedded(summary: Summary) -> int:
+    """How many rows were embedded, not taken over."""
+    stage = summary.stage("embed")
+    return stage.done if stage.ran else 0
+
+
 @pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (0, 2, 3))])
 def test_every_night_equals_a_fresh_run(tmp_path: Path, seed: int):
     rng = np.random.default_rng(seed)
@@ -97,13 +111,14 @@ def test_every_night_equals_a_fresh_run(tmp_path: Path, seed: int):
         # The scan alone first: what the pair units will have to do depends on what it finds.
         audit(folder, out, *SETTINGS, until="scan")
         after = Manifest.load(out)
-        expected = expected_pair_units(out, len(before.blocks))
+        expected = expected_pair_units(out, same_blocks(before, after))
         summary = audit(folder, out, *SETTINGS)
         assert summary.exit_code == 0
-        new = len(after.batches) - len(before.batches)
+        new = len({*after.batches} - {*before.batches})
         done = ran(summary)
         assert (done.get("embed", 0), done.get("cluster", 0)) == (new, new)
         assert done.get("pairs", 0) == expected
+        assert (after.rows - before.rows) == embedded(summary)
 
         fresh = tmp_path / f"fresh{night}"
         audit(folder, fresh, *SETTINGS)
@@ -121,15 +136,59 @@ def test_every_night_of_an_hdbscan_equals_a_fresh_run(tmp_path: Path):
     options = (*SETTINGS, "cluster.method=hdbscan", "cluster.min_cluster_size=4")
     audit(folder, out, *options)
     for night in range(3):
-        before = len(Manifest.load(out).blocks)
+        known = Manifest.load(out)
         change(rng, folder, families)
         done = ran(audit(folder, out, *options))
-        blocks = len(Manifest.load(out).blocks)
+        before, blocks = same_blocks(known, Manifest.load(out)), len(Manifest.load(out).blocks)
         assert done.get("pairs", 0) == blocks * (blocks + 1) // 2 - before * (before + 1) // 2
         audit(folder, tmp_path / f"fresh{night}", *options)
         for name in ("assignments", "clusters", "duplicates", "better", "outliers", "mislabels", "findings", "images"):
             assert by_key(out, name) == by_key(tmp_path / f"fresh{night}", name), (night, name)
     assert max(row["cluster"] for row in by_key(out, "assignments")) > 0
+
+
+@settings(deadline=None)
+@given(rows=st.lists(st.integers(1, 40), min_size=1, max_size=30), size=st.integers(1, 9), per_block=st.integers(1, 9))
+def test_few_blocks_of_any_history(rows: list[int], size: int, per_block: int):
+    """A cut depends on the number of rows alone; all batches are in it, in order; few blocks are short."""
+    n = 0
+    for new in rows:
+        n += new
+        whole, batches = n // size, -(-n // size)
+        blocks = cut(batches, whole, per_block)
+        assert [batch for block in blocks for batch in block] == list(range(batches))
+        assert max(map(len, blocks)) <= per_block
+        assert whole == batches or blocks[-1] == (batches - 1,)
+        short = sum(len(block) < per_block for block in blocks)
+        assert short <= per_block.bit_length() + 1
+
+
+def test_a_row_a_night_makes_no_more_files_than_the_first(tmp_path: Path):
+    """And no row is read twice, as long as its night has ended; the vectors of one that has not are made again."""
+    rng = np.random.default_rng(0)
+    folder, out = tmp_path / "images", tmp_path / "run"
+    options = ("run.batch_rows=8", "run.block_rows=16", "cluster.min_samples=2")
+    for number in range(3):
+        save(folder / f"{number:03}.png", pattern(rng))
+    audit(folder, out, *options)
+    files_of, units_of = [], []
+    for number in range(3, 45):
+        save(folder / f"{number:03}.png", pattern(rng))
+        if number % 9 == 4:  # a night that ends with the scan
+            audit(folder, out, *options, until="scan")
+            continue
+        summary = audit(folder, out, *options)
+        assert embedded(summary) == 1 + (number % 9 == 5)
+        files_of.append(sum(path.is_file() for path in out.rglob("*")))
+        units_of.append(sum(stage.units for stage in summary.stages))
+    blocks = [cut(-(-n // 8), n // 8, 2) for n in range(4, 46) if (n - 1) % 9 != 4]
+    for numbers in (files_of, units_of):  # the same each time that the rows are cut into as many
+        assert len({*zip(blocks, numbers, strict=True)}) == len({*blocks}) == 7
+    audit(folder, tmp_path / "fresh", *options)
+    assert results(out) == results(tmp_path / "fresh")
+    shards = "embeddings.zarr/dct/vectors/c"
+    for path in filter(Path.is_file, (out / shards).rglob("*")):
+        assert path.read_bytes() == (tmp_path / "fresh" / path.relative_to(out)).read_bytes()
 
 
 def test_removing_noise_reruns_no_pair_unit(tmp_path: Path):

@@ -107,7 +107,9 @@ def undeclared(run: Run, stage: Stage, unit: Unit) -> list[str]:
         declared = "left_out" in unit.depends or {*run.manifest.removed_files()} <= {*unit.reads}
         wrong += [] if declared else ["removed rows"]
     wrong += sorted(name for name in told - {"removed"} if name not in unit.depends)
-    known = {*unit.reads, *unit.writes.values()} | {COLUMNS for path in unit.reads if path.startswith(f"{COLUMNS}#")}
+    known = {*unit.reads, *unit.awaits, *unit.writes.values()} | {
+        COLUMNS for path in unit.reads if path.startswith(f"{COLUMNS}#")
+    }
     return wrong + sorted(path for path in read if path not in known and not path.endswith(FREE_FILES))
 
 
@@ -197,3 +199,5 @@ def test_all_that_is_declared_counts():
     assert None not in marks and len(set(marks)) == len(marks)
     assert fingerprint(stage, replace(unit, accepts=({},)), digests | {"else": "9"}) == marks[0]
     assert fingerprint(stage, replace(unit, reads=("a", "x")), digests) is None
+    assert fingerprint(stage, replace(unit, awaits=("x",)), digests) is None
+    assert fingerprint(stage, replace(unit, awaits=("x",), former=(unit,)), digests | {"x": "4"}) == marks[0]

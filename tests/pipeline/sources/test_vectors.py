@@ -314,7 +314,10 @@ def test_a_run_from_before_there_were_labels(tmp_path: Path):
     save(tmp_path / "images/dogs/b.png", pattern(np.random.default_rng(1)))
     assert changes(audit(tmp_path / "images", out)) == (1, 0)
     assert listed(out, "key", "label") == [("cats/a.png", None), ("dogs/b.png", "dogs")]
-    assert Manifest.load(out).table(0, ["label", "key"]).to_pylist() == [{"label": None, "key": "cats/a.png"}]
+    assert Manifest.load(out).table(0, ["label", "key"]).to_pylist() == [
+        {"label": None, "key": "cats/a.png"},
+        {"label": "dogs", "key": "dogs/b.png"},
+    ]
 
 
 @pytest.mark.parametrize("kind", ["npy", "npz", "npz with keys", "parquet with keys"])

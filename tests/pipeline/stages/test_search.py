@@ -28,8 +28,8 @@ def test_candidates_are_all_combinations_that_differ():
     assert found == [
         {"method": "dbscan", "similarity": 0.8, "min_samples": 2},
         {"method": "dbscan", "similarity": 0.9, "min_samples": 2},
-        {"method": "kmeans", "n_clusters": 3},
-        {"method": "kmeans", "n_clusters": 4},
+        {"method": "kmeans", "n_clusters": 3, "max_iter": 300},
+        {"method": "kmeans", "n_clusters": 4, "max_iter": 300},
     ]
 
 
@@ -110,11 +110,12 @@ def test_a_sample_is_tried_with_settings_of_its_density(tmp_path: Path):
     x, _ = blobs(np.random.default_rng(0), 100)
     (record,) = tried(x, of=400, min_samples=[21], min_cluster_size=[40], method=["hdbscan"])
     assert record["parameters"]["min_samples"] == 21
-    assert record["used"] == {"method": "hdbscan", "min_cluster_size": 10, "min_samples": 6, "selection": "eom"}
+    assert record["used"] == {"method": "hdbscan", "min_cluster_size": 10, "min_samples": 6, **EOM}
     (record,) = tried(x, of=400_000, min_samples=[1], method=["dbscan"])
     assert record["used"]["min_samples"] == 1
 
 
+EOM = {"selection": "eom", "allow_single_cluster": False}
 SEARCH = "cluster.search={similarity: [0.5, 0.85, 0.999], min_samples: [5]}"
 
 
@@ -134,7 +135,7 @@ def test_the_choice_is_made_once_and_stands(tmp_path: Path):
     assert audit(tmp_path / "x.npy", tmp_path / "run", *CUT, SEARCH).idle
     np.save(tmp_path / "x.npy", np.concatenate([x, blobs(rng, 60)[0]]))
     done = ran(audit(tmp_path / "x.npy", tmp_path / "run", *CUT, SEARCH))
-    assert "search" not in done and done["cluster"] == 1 and done["pairs"] == 4
+    assert "search" not in done and done["cluster"] == done["embed"] == 1 and done["pairs"] == 3
     done = ran(audit(tmp_path / "x.npy", tmp_path / "run", *CUT, SEARCH.replace("0.999", "0.99")))
     assert done == {"search": 1, "report": 1}  # the same choice, of other candidates
     assert files.read_json(tmp_path / "run/search/run.json")["of"] == 360
