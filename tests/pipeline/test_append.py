@@ -1,5 +1,6 @@
 """Adding, changing and removing files, each time followed by a run: equal to a fresh run, with no unit too many."""
 
+import subprocess
 from itertools import combinations_with_replacement, takewhile
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from pixsieve.folder.manifest import Manifest, cut
 from pixsieve.folder.run_folder import Run
 from pixsieve.images.status import USABLE
 from tests.pipeline.helpers import audit, by_key, pattern, ran, results, save
+from tests.pipeline.test_resume import command
 
 SETTINGS = (
     "run.batch_rows=6",
@@ -58,7 +60,7 @@ def same_blocks(before: Manifest, after: Manifest) -> int:
 
 def expected_pair_units(out: Path, old_blocks: int) -> int:
     """How many pair units have to run: those with a new or grown block, and those in which a row that has died since
-    was core among the rows that the unit had seen, or next to a core. From the stored vectors, by brute force, row by row."""
+    was core among the rows that the unit had seen, or next to a core. By brute force, from the stored vectors."""
     manifest = Manifest.load(out)
     dead = set(manifest.dead.tolist())
     expected = 0
@@ -124,6 +126,36 @@ def test_every_night_equals_a_fresh_run(tmp_path: Path, seed: int):
         audit(folder, fresh, *SETTINGS)
         for name in ("assignments", "clusters", "duplicates", "better", "outliers", "mislabels", "findings", "images"):
             assert by_key(out, name) == by_key(fresh, name), (night, name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [4, 5, 6])
+def test_nights_that_are_killed_equal_a_fresh_run(tmp_path: Path, seed: int):
+    """Ten nights of changes and of kill -9 at any moment; some are not gone on with before the next ones."""
+    rng = np.random.default_rng(seed)
+    families = [pattern(rng) for _ in range(4)]
+    folder, out = tmp_path / "images", tmp_path / "run"
+    folder.mkdir()
+    kills = 0
+    for number in range(30):
+        save(folder / f"{number:04}.png", picture(rng, families))
+    for night in range(10):
+        for _ in range(int(rng.integers(0, 3))):
+            change(rng, folder, families)
+            process = subprocess.Popen(command(folder, out, *SETTINGS), stderr=subprocess.DEVNULL)
+            try:
+                process.wait(float(rng.uniform(1.5, 3.5)))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+                kills += 1
+        change(rng, folder, families)
+        audit(folder, out, *SETTINGS)
+        fresh = tmp_path / f"fresh{night}"
+        audit(folder, fresh, *SETTINGS)
+        for name in ("assignments", "clusters", "duplicates", "better", "outliers", "mislabels", "findings", "images"):
+            assert by_key(out, name) == by_key(fresh, name), (night, name)
+    assert kills > 2
 
 
 def test_every_night_of_an_hdbscan_equals_a_fresh_run(tmp_path: Path):
