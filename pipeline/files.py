@@ -19,7 +19,7 @@ from pixsieve.errors import FolderDamagedError
 KEPT = ("manifest", "removed")  # folders of what no run can make again
 
 
-def write(path: Path, content: bytes | Callable[[BinaryIO], Any]) -> None:
+def write(path: Path, content: bytes | Callable[[BinaryIO], Any], sync: bool = True) -> None:
     """Writes beside `path`, syncs, then renames."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
@@ -30,14 +30,15 @@ def write(path: Path, content: bytes | Callable[[BinaryIO], Any]) -> None:
             else:
                 file.write(content)
             file.flush()
-            os.fsync(file.fileno())
+            if sync:
+                os.fsync(file.fileno())
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
 
 
-def write_json(path: Path, value: Any) -> None:
-    write(path, (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode())
+def write_json(path: Path, value: Any, sync: bool = True) -> None:
+    write(path, (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode(), sync)
 
 
 def write_table(path: Path, table: pa.Table) -> None:
@@ -68,8 +69,9 @@ def read_json(path: Path) -> Any:
 
 
 def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
-    with intact(path), path.open("rb") as file:
-        return pq.read_table(file, columns=columns)
+    with intact(path), path.open("rb") as file, pq.ParquetFile(file) as table:
+        found = table.read(columns)
+        return found if columns is None else found.select(columns)  # KeyError for one that is not there
 
 
 def read_schema(path: Path) -> pa.Schema:

@@ -4,8 +4,9 @@ FolderDamagedError where it cannot be opened."""
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import zarr
@@ -64,9 +65,12 @@ class Store:
             if array.shape[0] < batches * self.batch_rows:
                 array.resize((batches * self.batch_rows, *array.shape[1:]))
 
-    def _open(self, mode: Literal["r", "r+"]) -> zarr.Group:
+    def _arrays(self) -> tuple[zarr.Array, ...]:
+        """Vectors and status."""
+        place = self.root / STORE / self.measure.name
         with self._intact():
-            return zarr.open_group(self.root / STORE, mode=mode)[self.measure.name]
+            said = tuple((place / name / "zarr.json").read_bytes() for name in ("vectors", "status"))
+            return _opened(str(place), said)
 
     def _intact(self) -> AbstractContextManager[None]:
         return files.intact(self.root / STORE)
@@ -95,24 +99,30 @@ class Store:
     def write(self, batch: int, vectors: np.ndarray, status: np.ndarray) -> None:
         """One shard: the first rows of a batch, vectors (m, width) and status (m,), as whole chunks. The rest is
         absent, and takes no room."""
-        group = self._open("r+")
+        arrays = self._arrays()
         first = batch * self.batch_rows
         for shard in self.files(batch):  # zarr would read it first, which fails where it is damaged
             (self.root / shard).unlink(missing_ok=True)
-        with zarr.config.set({"array.write_empty_chunks": True}):
-            for name, values in (("vectors", vectors), ("status", status)):
-                chunk = group[name].chunks[0]
-                whole = np.zeros((-(-len(values) // chunk) * chunk, *values.shape[1:]), group[name].dtype)
-                whole[: len(values)] = values
-                group[name][first : first + len(whole)] = whole
+        for array, values in zip(arrays, (vectors, status), strict=True):
+            chunk = array.chunks[0]
+            whole = np.zeros((-(-len(values) // chunk) * chunk, *values.shape[1:]), array.dtype)
+            whole[: len(values)] = values
+            array[first : first + len(whole)] = whole
 
     def read(self, batches: Sequence[int]) -> Shard:
         """Consecutive batches."""
-        group = self._open("r")
+        arrays = self._arrays()
         rows = slice(batches[0] * self.batch_rows, (batches[-1] + 1) * self.batch_rows)
         with self._intact():
-            vectors, status = group["vectors"][rows], group["status"][rows]
+            vectors, status = (np.asarray(array[rows]) for array in arrays)
         return Shard(vectors, status, np.isin(status, USABLE) & self.measure.usable(vectors))
+
+
+@lru_cache(4)
+def _opened(place: str, said: tuple[bytes, ...]) -> tuple[zarr.Array, ...]:
+    """Opened once for what their metadata say: that takes longer than to read a small shard."""
+    with zarr.config.set({"array.write_empty_chunks": True}):  # a shard of zeros is a file as well
+        return tuple(zarr.open_array(f"{place}/{name}", mode="r+") for name in ("vectors", "status"))
 
 
 def _divisor(n: int, at_most: int) -> int:

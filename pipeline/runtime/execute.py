@@ -30,7 +30,8 @@ def execute(run: Run, stage: Stage, unit: Unit, mark: str) -> Receipt | Failure:
     path = run.path / "receipts" / stage.name / f"{unit.name}.json"
     for left in range(run.config.workers.retries, -1, -1):
         try:
-            files.write_json(path, asdict(Receipt(unit.name, VOID, {}, {}, 0.0)))
+            made = any((run.path / p).exists() for p in unit.writes.values())  # perhaps of an earlier receipt
+            files.write_json(path, asdict(Receipt(unit.name, VOID, {}, {}, 0.0)), sync=made)
             counts = stage.work(run, unit)
             outputs = {p: (files.digest(run.path / p), (run.path / p).stat().st_size) for p in unit.writes.values()}
             receipt = Receipt(unit.name, mark, outputs, counts, round(time.perf_counter() - started, 3))
