@@ -51,5 +51,5 @@ def test_a_store_that_is_made_anew_is_another(store: Store):
 def test_what_says_how_it_is_stored_may_be_damaged(store: Store):
     filled(store, 0, 1)
     (store.root / "embeddings.zarr/some/vectors/zarr.json").write_bytes(b"{}")
-    with pytest.raises(FolderDamagedError, match="embeddings.zarr is damaged"):
+    with pytest.raises(FolderDamagedError, match=r"embeddings\.zarr is damaged"):
         store.read([0])
