@@ -81,7 +81,7 @@ def main() -> None:
         calls = {"pixsieve": lambda x=x: Clusterer(x).evaluate(), "peer": lambda x=x: theirs(x)}
         seconds, found = medians(calls, options.repeats)
         peer, answer = found["peer"]
-        equal = found["pixsieve"]._asdict() == answer
+        equal = found["pixsieve"] == answer
         ratio = seconds["peer"] / seconds["pixsieve"]
         rows.append((f"{n:,}", peer, seconds["pixsieve"], seconds["peer"], ratio, "equal" if equal else "DIFFERENT"))
         record("clusterer", {"kind": kind, "rows": [n, depth], "peer": peer, "seconds": seconds, "equal": equal})

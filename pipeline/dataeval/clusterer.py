@@ -1,5 +1,6 @@
 """`Clusterer(X).evaluate()` with the answers of DataEval's class of that name."""
 
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
@@ -38,13 +39,32 @@ class Clusterer:
         """The last level up to which each cluster holds together, of the clusters that something speaks against."""
         return last_merge_levels(self._data, self._levels)
 
-    def find_outliers(self) -> tuple[list[int], list[int]]:
-        """Outliers and potential outliers: row numbers, ascending."""
-        return outliers(self._levels, self.last_good_merge_levels)
+    def find_outliers(self, last_merge_levels: Mapping[int, int] | None = None) -> tuple[list[int], list[int]]:
+        """Outliers and potential outliers: row numbers, ascending.
 
-    def find_duplicates(self) -> tuple[list[list[int]], list[list[int]]]:
-        """Exact and near duplicates: groups of row numbers."""
-        return duplicates(self._data, self._levels, self.last_good_merge_levels)
+        last_merge_levels: of some clusters, the last level up to which each holds together; without,
+        `last_good_merge_levels`. ValueError for a cluster or a level that there is not.
+        """
+        return outliers(self._levels, self._last(last_merge_levels))
+
+    def find_duplicates(
+        self, last_merge_levels: Mapping[int, int] | None = None
+    ) -> tuple[list[list[int]], list[list[int]]]:
+        """Exact and near duplicates: groups of row numbers. last_merge_levels: as in `find_outliers`."""
+        return duplicates(self._data, self._levels, self._last(last_merge_levels))
+
+    def _last(self, given: Mapping[int, int] | None) -> dict[int, int]:
+        if given is None:
+            return self.last_good_merge_levels
+        end = self._levels.end
+        for cluster, level in given.items():
+            if not 0 <= cluster < len(end):
+                raise ValueError(f"last_merge_levels: there is no cluster {cluster}; there are {len(end)}, from 0 on")
+            if not 0 <= level <= end[cluster]:
+                raise ValueError(
+                    f"last_merge_levels: cluster {cluster} has the levels 0 to {end[cluster]}, none of {level}"
+                )
+        return {int(cluster): int(level) for cluster, level in given.items()}
 
     def evaluate(self) -> Lists:
         """All four lists, by the names outliers, potential_outliers, duplicates and near_duplicates."""

@@ -3,7 +3,9 @@
 The rule is that of the Clusterer of DataEval 0.61.0; docs/dataeval.md tells it.
 """
 
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,13 +17,31 @@ from pixsieve.dataeval.linkage import single_linkage
 from pixsieve.kernels import Array, Index
 
 
-class Lists(NamedTuple):
-    """Row numbers, ascending; groups of at least two, by their first rows. A row may be in several lists."""
+@dataclass(frozen=True, eq=False)
+class Lists(Mapping[str, list[Any]]):
+    """Row numbers, ascending; groups of at least two, by their first rows. A row may be in several lists.
+
+    Also the dictionary that DAML's class returned: `lists["outliers"]`, `lists.items()`, `lists == {...}`.
+    """
 
     outliers: list[int]
     potential_outliers: list[int]
     duplicates: list[list[int]]
     near_duplicates: list[list[int]]
+
+    @property
+    def potential_duplicates(self) -> list[list[int]]:
+        """What DataEval 0.61.0 calls the near duplicates."""
+        return self.near_duplicates
+
+    def __getitem__(self, name: str) -> list[Any]:
+        return vars(self)[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return (field.name for field in fields(self))
+
+    def __len__(self) -> int:
+        return len(fields(self))
 
 
 def lists(x: Array) -> Lists:

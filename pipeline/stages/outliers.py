@@ -87,7 +87,7 @@ def _by_dataeval(run: Run, rows: np.ndarray, keys: pa.ChunkedArray, rank: np.nda
     groups = ("duplicates", "near_duplicates")
     said: dict[str, Any] = {
         name: [[named[at] for at in group] for group in value] if name in groups else [named[at] for at in value]
-        for name, value in found._asdict().items()
+        for name, value in found.items()
     }
     files.write_json(run.path / LISTS, said)
     level = np.zeros(len(rows), np.int64)

@@ -7,19 +7,20 @@ from scipy.cluster.hierarchy import linkage
 from scipy.spatial.distance import pdist, squareform
 
 
-def evaluate(x):
-    """The four lists and the last good merge levels."""
+def evaluate(x, last=None):
+    """The four lists and the last good merge levels; or the lists of given levels."""
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
-        return _evaluate(np.asarray(x, np.float64))
+        return _evaluate(np.asarray(x, np.float64), last)
 
 
-def _evaluate(x):
+def _evaluate(x, last):
     n = len(x)
     d = squareform(pdist(x))
     least = min(max(2, int(0.05 * n)), 100)
     at, seeds, top = clusters(linkage(pdist(x), "single"))
-    last = {0: int(0.1 * n)} if seeds <= 1 else _last(at, d, top, least)
+    if last is None:
+        last = {0: int(0.1 * n)} if seeds <= 1 else _last(at, d, top, least)
     out, potential = outliers(at, last, least)
     spread = []
     for c, level in last.items():

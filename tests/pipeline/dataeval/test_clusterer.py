@@ -1,6 +1,7 @@
 """Clusterer against what DataEval 0.61.0 returned, and against its rule written down slowly."""
 
 import json
+import pickle
 import re
 from itertools import pairwise
 from pathlib import Path
@@ -9,6 +10,8 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 from hypothesis import given, settings
+from scipy.cluster.hierarchy import linkage
+from scipy.spatial.distance import pdist
 
 from pixsieve import Clusterer
 from tests.pipeline.dataeval import reference as dataeval_reference
@@ -43,7 +46,7 @@ def drawn(seed, n, d):
 def test_as_dataeval(path):
     known = json.loads(path.read_text())
     clusterer = Clusterer(np.array(known["data"]))
-    assert clusterer.evaluate()._asdict() == known["output"]
+    assert clusterer.evaluate() == known["output"]
     assert {str(c): level for c, level in clusterer.last_good_merge_levels.items()} == known["last_good_merge_levels"]
 
 
@@ -60,7 +63,7 @@ def test_as_the_rule_written_down_slowly(seed, n, d):
     lists, last = dataeval_reference.evaluate(x)
     assert clusterer.last_good_merge_levels == last
     assert list(clusterer.last_good_merge_levels) == list(last)
-    assert clusterer.evaluate()._asdict() == lists
+    assert clusterer.evaluate() == lists
 
 
 @settings(max_examples=40, deadline=None)
@@ -68,7 +71,52 @@ def test_as_the_rule_written_down_slowly(seed, n, d):
 def test_few_values_and_equal_rows(seed, n, value):
     rng = np.random.default_rng(seed)
     x = np.where(rng.random((n, 2)) < rng.choice([0, 0.1, 0.5]), rng.integers(0, 3, (n, 2)), value)
-    assert Clusterer(x).evaluate()._asdict() == dataeval_reference.evaluate(x)[0]
+    assert Clusterer(x).evaluate() == dataeval_reference.evaluate(x)[0]
+
+
+@settings(max_examples=200, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), n=st.integers(2, 120), data=st.data())
+def test_given_levels(seed, n, data):
+    """Any levels of any of the clusters, in any order; none, too."""
+    x = drawn(seed, n, 3)
+    at, *_ = dataeval_reference.clusters(linkage(pdist(x), "single"))
+    ends = {c: level for level in sorted(at) for c in at[level]}
+    some = data.draw(st.lists(st.sampled_from(sorted(ends)), unique=True))
+    last = {c: data.draw(st.integers(0, ends[c])) for c in some}
+    clusterer = Clusterer(x)
+    found = (*clusterer.find_outliers(last), *clusterer.find_duplicates(last_merge_levels=last))
+    assert found == (*dataeval_reference.evaluate(x, last)[0].values(),)
+
+
+def test_levels_that_there_are_not():
+    clusterer = Clusterer(drawn(5, 80, 3))
+    known = clusterer.last_good_merge_levels
+    assert clusterer.find_outliers(known) == clusterer.find_outliers()
+    assert clusterer.find_duplicates(known) == clusterer.find_duplicates()
+    for find in (clusterer.find_outliers, clusterer.find_duplicates):
+        with pytest.raises(ValueError, match=r"there is no cluster -1; there are \d+, from 0 on"):
+            find({-1: 0})
+        with pytest.raises(ValueError, match="there is no cluster 999"):
+            find({999: 0})
+        with pytest.raises(ValueError, match=r"cluster 0 has the levels 0 to \d+, none of 999"):
+            find({0: 999})
+        with pytest.raises(ValueError, match="none of -1"):
+            find({0: -1})
+
+
+def test_results_are_a_dictionary_and_have_attributes():
+    results = Clusterer(drawn(5, 150, 2)).evaluate()
+    names = ["outliers", "potential_outliers", "duplicates", "near_duplicates"]
+    assert list(results) == list(results.keys()) == [name for name, _ in results.items()] == names
+    assert dict(results) == results and len(results) == 4 and {**results} == results
+    assert all(results[name] is getattr(results, name) for name in names)
+    assert "outliers" in results and "others" not in results and results.get("others") is None
+    assert results.near_duplicates and results.potential_duplicates == results.near_duplicates
+    assert pickle.loads(pickle.dumps(results)) == results != {**results, "outliers": [-1]}
+    with pytest.raises(KeyError, match="others"):
+        results["others"]
+    with pytest.raises(AttributeError):
+        results.outliers = []
 
 
 def test_any_form_of_the_same_numbers():
@@ -96,7 +144,7 @@ def test_what_is_done_to_the_array_later_changes_nothing():
     clusterer = Clusterer(x)
     x[:] = 0
     assert clusterer.evaluate() == expected
-    assert (*clusterer.find_outliers(), *clusterer.find_duplicates()) == expected
+    assert (*clusterer.find_outliers(), *clusterer.find_duplicates()) == (*expected.values(),)
 
 
 @pytest.mark.parametrize(
@@ -127,10 +175,10 @@ def test_the_page_says_what_is_so():
     (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     names: dict = {}
     exec(code, names)
-    assert names["lists"].duplicates == [[24, 79]]
+    assert names["results"].duplicates == [[24, 79]]
     head, _, row = re.search(r"(\| times .*)\n(.*)\n(.*)", page).groups()
     times, counts = ([cell.strip() for cell in line.split("|")[2:-1]] for line in (head, row))
     x = np.array(json.loads((ORACLE / "a_tutorial_100x2.json").read_text())["data"])
     assert len(times) == 6
     for factor, shown in zip(times, counts, strict=True):
-        assert " ".join(str(len(part)) for part in Clusterer(x * float(factor)).evaluate()) == shown
+        assert " ".join(str(len(part)) for part in Clusterer(x * float(factor)).evaluate().values()) == shown
