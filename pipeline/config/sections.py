@@ -57,7 +57,7 @@ class Source(Section):
 class RunFolder(Section):
     path: Name
     batch_rows: Positive = 8192
-    block_rows: Positive | None = None  # rows in each side of a pair unit; blocks already made keep their size
+    block_rows: Positive | None = None  # rows in each side of a pair unit; changed, blocks are cut anew
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0  # of everything that draws: samples, centres to begin with
 
 
