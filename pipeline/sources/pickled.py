@@ -1,4 +1,4 @@
-"""Pickled lists of datapoints, as old clustering scripts wrote them, read without running anything that they name.
+"""Pickled lists of datapoints and of clusters, as old scripts wrote them, read without running what they name.
 
 A pickle is a program: it calls whatever it names. Here it may name only what an array, a tensor or a container is put
 together from; a class called Datapoint or Cluster becomes a record that does nothing, and its module is not imported.
@@ -8,7 +8,7 @@ import io
 import pickle
 import sys
 from collections import Counter, OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,61 +26,105 @@ class Pickled(NamedTuple):
     vectors: list[np.ndarray]  # each (d,) floats
     keys: list[str]
     labels: list[str | None]
+    paths: list[str]  # the keys without their numbers
+
+
+class PickledCluster(NamedTuple):
+    id: int
+    paths: list[str]
+    mean_encoding: np.ndarray  # (d,) floats
+    std_dev: np.ndarray  # (d,) floats
+    size: int
 
 
 def read(path: Path) -> Pickled:
     """Vectors, keys and labels of a pickled list of datapoints, read whole. The key is the path; a later datapoint of
     the same path gets `path#2`, `path#3`, ... Raises SourceError, also for a pickle that names anything else."""
-    with path.open("rb") as file:
-        items = _Unpickler(file, path).load()
-    if not isinstance(items, list | tuple):
-        raise SourceError(f"source.path: {path} holds a {type(items).__name__}; wanted: a list of Datapoint objects")
-    found = Pickled([], [], [])
+    found = Pickled([], [], [], [])
     seen: Counter[str] = Counter()
-    for row, item in enumerate(items):
-        where = f"source.path: {path}, item {row}"
-        if type(item).__name__ != "Datapoint":
-            raise SourceError(f"{where} is a {type(item).__name__}; wanted: a list of Datapoint objects")
-        if missing := [name for name in ("data", "label", "path") if name not in vars(item)]:
-            raise SourceError(f"{where} has no attribute {missing[0]}; a Datapoint has data, label and path")
-        vector = _vector(item.data, where)
-        first = found.vectors[0] if row else vector
-        if (vector.shape, vector.dtype) != (first.shape, first.dtype):
+    for where, item in _records(path, "Datapoint", ("data", "label", "path")):
+        one = vector(item.data, f"{where}: data")
+        first = found.vectors[0] if found.vectors else one
+        if (one.shape, one.dtype) != (first.shape, first.dtype):
             raise SourceError(
-                f"{where} holds {len(vector)} numbers of {vector.dtype}, item 0 holds {len(first)} of"
+                f"{where} holds {len(one)} numbers of {one.dtype}, item 0 holds {len(first)} of"
                 f" {first.dtype}; give all rows one width and one type"
             )
-        name = _text(item.path, f"{where}, path")
-        if name is None:
-            raise SourceError(f"{where}: path is None; every datapoint needs one")
+        name = _name(item.path, f"{where}: path")
         seen[name] += 1
-        found.vectors.append(vector)
+        found.vectors.append(one)
         found.keys.append(name if seen[name] == 1 else f"{name}#{seen[name]}")
-        found.labels.append(_text(item.label, f"{where}, label"))
+        found.paths.append(name)
+        found.labels.append(_text(item.label, f"{where}: label"))
     return found
 
 
-def _vector(value: Any, where: str) -> np.ndarray:
-    """(d,) floats of an array or a tensor of shape (d,) or (1, d)."""
+def read_clusters(path: Path) -> list[PickledCluster]:
+    """A pickled list of clusters, likewise; id -1 is what that script called noise."""
+    found = list[PickledCluster]()
+    for where, item in _records(path, "Cluster", PickledCluster._fields):
+        if not isinstance(item.paths, list | tuple | set):
+            raise SourceError(f"{where}: paths is a {type(item.paths).__name__}; wanted: a list of paths")
+        paths = [_name(one, f"{where}: paths") for one in item.paths]
+        number, size = (_number(getattr(item, name), f"{where}: {name}") for name in ("id", "size"))
+        mean, deviation = (vector(getattr(item, name), f"{where}: {name}") for name in ("mean_encoding", "std_dev"))
+        widths = {len(one) for one in (mean, deviation, *(cluster.mean_encoding for cluster in found[:1]))}
+        if len(widths) > 1:
+            raise SourceError(f"{where}: means and deviations have {sorted(widths)} numbers; all must have as many")
+        paths = sorted(paths) if isinstance(item.paths, set) else paths
+        found.append(PickledCluster(number, paths, mean, deviation, size))
+    return found
+
+
+def _records(path: Path, kind: str, names: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
+    """The objects of a pickled list, with where each stands. SourceError for one of another class, or without one of
+    the attributes."""
+    with path.open("rb") as file:
+        items = _Unpickler(file, path).load()
+    if not isinstance(items, list | tuple):
+        raise SourceError(f"source.path: {path} holds a {type(items).__name__}; wanted: a list of {kind} objects")
+    for row, item in enumerate(items):
+        where = f"source.path: {path}, item {row}"
+        if type(item).__name__ != kind:
+            raise SourceError(f"{where} is a {type(item).__name__}; wanted: a list of {kind} objects")
+        if missing := [name for name in names if name not in vars(item)]:
+            has = f"{', '.join(names[:-1])} and {names[-1]}"
+            raise SourceError(f"{where} has no attribute {missing[0]}; a {kind} has {has}")
+        yield where, item
+
+
+def vector(value: Any, where: str) -> np.ndarray:
+    """(d,) floats of an array or a tensor of shape (d,) or (1, d). SourceError for anything else."""
     if isinstance(value, _Array):
         value = value.array
     elif (torch := sys.modules.get("torch")) and isinstance(value, torch.Tensor):
         # NumPy has no bfloat16; float32 holds each of its values.
-        value = (value.float() if value.dtype == torch.bfloat16 else value).numpy()
+        value = (value.float() if value.dtype == torch.bfloat16 else value).detach().cpu().numpy()
     if not isinstance(value, np.ndarray):
-        raise SourceError(f"{where}: data is a {type(value).__name__}; wanted: an array or a tensor of floats")
+        raise SourceError(f"{where} is a {type(value).__name__}; wanted: an array or a tensor of floats")
     flat = value[0] if value.ndim == 2 and len(value) == 1 else value
     if flat.ndim != 1 or not len(flat) or not np.issubdtype(flat.dtype, np.floating):
-        raise SourceError(f"{where}: data is {value.dtype} {value.shape}; wanted: floats of shape (d,) or (1, d)")
+        raise SourceError(f"{where} is {value.dtype} {value.shape}; wanted: floats of shape (d,) or (1, d)")
     return flat
 
 
 def _text(value: Any, where: str) -> str | None:
     if value is None or isinstance(value, str):
         return None if value is None else str(value)
+    return str(_number(value, where, "a string or an integer"))
+
+
+def _name(value: Any, where: str) -> str:
+    name = _text(value, where)
+    if name is None:
+        raise SourceError(f"{where} is None; every datapoint needs a path")
+    return name
+
+
+def _number(value: Any, where: str, wanted: str = "an integer") -> int:
     if isinstance(value, int | np.integer) and not isinstance(value, bool):
-        return str(int(value))
-    raise SourceError(f"{where} is a {type(value).__name__}; wanted: a string or an integer")
+        return int(value)
+    raise SourceError(f"{where} is a {type(value).__name__}; wanted: {wanted}")
 
 
 class _Unpickler(pickle.Unpickler):

@@ -242,7 +242,7 @@ def _zarr_parts(path: Path, array: zarr.Array) -> Iterator[np.ndarray]:
 
 
 def _pkl(path: Path) -> Content:
-    vectors, keys, labels = pickled.read(path)
+    vectors, keys, labels, _ = pickled.read(path)
     if not vectors:
         raise SourceError(f"source.path: {path} holds an empty list, and so no width of vectors")
     given = (_keys(path, "path", pa.chunked_array([keys], pa.string())), pa.chunked_array([labels], pa.string()))
