@@ -87,7 +87,7 @@ def create_clusters(datapoints: Iterable[Datapoint], eps: float, min_samples: in
     included. ValueError for data of several widths, NaN or infinity, and for no datapoints.
 
     >>> rng = np.random.default_rng(0)
-    >>> faces = np.concatenate([rng.normal(at, 0.1, (20, 8)) for at in (0, 5)] + [np.full((1, 8), 99.0)])
+    >>> faces = np.concatenate([rng.normal(at, 0.1, (20, 8)) for at in (0, 5)] + [np.full((1, 8), 20.0)])
     >>> album = create_clusters([Datapoint(x, None, f"{i}.jpg") for i, x in enumerate(faces)], eps=0.5)
     >>> [cluster.size for cluster in album], [point.path for point in album.noise]
     ([20, 20], ['40.jpg'])
@@ -153,11 +153,11 @@ def _similarity(eps: float) -> float:
 def _one(data: Any, what: str, width: int | None = None) -> np.ndarray:
     """(d,) float64. ValueError for anything else than one row of finite numbers."""
     try:
-        x = np.asarray(
-            pickled.vector(data if hasattr(data, "shape") else np.asarray(data, np.float64), what), np.float64
-        )
-    except (SourceError, TypeError, ValueError) as error:
-        raise ValueError(f"{error}" if isinstance(error, SourceError) else f"{what}: {error}") from None
+        x = pickled.vector(data if hasattr(data, "shape") else np.asarray(data, np.float64), what).astype(np.float64)
+    except SourceError as error:
+        raise ValueError(str(error)) from None
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{what}: {error}") from None
     if width is not None and len(x) != width:
         raise ValueError(f"{what} has {len(x)} numbers; wanted: {width}, as the first datapoint has")
     if not np.isfinite(x).all():

@@ -1,7 +1,9 @@
 """Clusters of datapoints in memory, against scikit-learn and against a run; old pickles of them."""
 
+import doctest
 import os
 import pickle
+import re
 import sys
 import tempfile
 import types
@@ -17,6 +19,7 @@ from hypothesis import given, settings
 from sklearn.cluster import DBSCAN
 from sklearn.preprocessing import StandardScaler
 
+import pixsieve.album
 from pixsieve import SourceError
 from pixsieve.album import Cluster, Datapoint, create_clusters, load_clusters, load_datapoints, nearest
 from tests.pipeline.helpers import audit
@@ -87,6 +90,16 @@ def test_a_new_face_is_where_a_datapoint_at_the_border_would_be(seed: int):
         assert (None if answer is None else answer.id) == (
             found[core[distance.argmin()]] if distance.min() <= 0.5 else None
         )
+
+
+def test_the_page_and_the_docstring_say_what_is_so():
+    page = (Path(__file__).parents[2] / "docs/album.md").read_text("utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    names: dict = {}
+    exec(code, names)
+    assert names["sizes"] == [20, 20, 20] and names["left"] == ["photos/30.jpg"]
+    assert names["someone"] is names["album"][1] and names["nobody"] is None
+    assert doctest.testmod(pixsieve.album) == (0, 5)
 
 
 def test_forms_of_data_and_several_faces_of_an_image():
