@@ -1,5 +1,6 @@
 """The README says what is so."""
 
+import json
 import os
 import re
 import shutil
@@ -52,7 +53,8 @@ def test_the_keys_of_every_method_are_shown_with_their_defaults():
 
 
 def dumped(value: object) -> str:
-    return "null" if value is None else str(value)
+    """As YAML writes it."""
+    return json.dumps(value) if value is None or isinstance(value, bool) else str(value)
 
 
 def test_the_search_shown_is_one():
