@@ -63,7 +63,7 @@ class RunFolder(Section):
 
 class Embed(Section):
     descriptor: Name = "dct"
-    model: str | None = None  # a torchvision network; takes the place of the descriptor
+    model: str | None = None  # lite0 or a torchvision network; takes the place of the descriptor
     weights: str | None = None  # a file, or torchvision's name of the weights
     metric: Literal["cosine", "euclidean"] = "cosine"  # of given vectors
     scale: Literal["none", "standard", "robust"] = "none"  # of given vectors: each column, over all rows

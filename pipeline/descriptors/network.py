@@ -1,15 +1,14 @@
 """The features of a network, `embed.model`."""
 
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
-from pixsieve import files
+from pixsieve import files, models
 from pixsieve.backend import Backend
 from pixsieve.config.sections import Embed
 from pixsieve.descriptors.descriptor import Descriptor, Embedder
 from pixsieve.folder.measure import Measure
-from pixsieve.models import torchvision
+from pixsieve.models.network import Network
 
 NEAR = 0.95  # a cautious convention, not a test
 
@@ -24,10 +23,9 @@ def load(embed: Embed, backend: Backend) -> Embedder:
 
 
 def weights(embed: Embed) -> str:
-    """What the weights are: the digest of a file, else torchvision's name."""
-    if embed.weights is not None and Path(embed.weights).is_file():
-        return files.digest(Path(embed.weights))
-    return embed.weights or "DEFAULT"
+    """What the weights are: the digest of a file, else torchvision's name. Raises ConfigError."""
+    file = models.file_of(str(embed.model), embed.weights)
+    return embed.weights or "DEFAULT" if file is None else files.digest(file)
 
 
 def attributes(embed: Embed, backend: Backend) -> dict[str, Any]:
@@ -38,15 +36,15 @@ def _precision(embed: Embed, backend: Backend) -> str:
     return embed.precision if embed.precision != "auto" else "bfloat16" if backend.autocast else "float32"
 
 
-def _network(embed: Embed, backend: Backend) -> torchvision.Network:
+def _network(embed: Embed, backend: Backend) -> Network:
     asked = str(embed.model), embed.weights, _precision(embed, backend), backend.torch_device
     return _load(*asked, weights(embed))
 
 
 @lru_cache(2)
-def _load(model: str, weights: str | None, precision: str, device: str, digest: str) -> torchvision.Network:
+def _load(model: str, weights: str | None, precision: str, device: str, digest: str) -> Network:
     """digest: of the weights, as a file may change between two runs of one process."""
-    return torchvision.load(model, weights, precision, device)
+    return models.load(model, weights, precision, device)
 
 
 DESCRIPTOR = Descriptor(measure, load, weights, attributes)
