@@ -98,7 +98,8 @@ def status(run: Annotated[Path, typer.Argument(help="The run folder.")]) -> None
         this = Run.open(run)
         manifest = this.manifest
         typer.echo(
-            f"{this.path}: {manifest.rows:,} rows ever, {len(manifest.dead):,} removed, {len(manifest.blocks)} blocks"
+            f"{this.path}: {counted(manifest.rows, 'row')} ever, {len(manifest.dead):,} removed,"
+            f" {counted(len(manifest.blocks), 'block')}"
         )
         for stage in FLOW:
             done = Receipts(this.path, stage.name).by_unit.values()

@@ -15,8 +15,10 @@ def load(name: str, weights: str | None, precision: str, device: str) -> Network
     models = _torchvision().models
     known = models.list_models(module=models)
     if name not in known:
-        near = difflib.get_close_matches(name, known, n=1, cutoff=0)[0]
-        raise ConfigError(f"embed.model: torchvision has no classification network {name!r}; nearest known: {near}")
+        near = difflib.get_close_matches(name, ["lite0", *known], n=1, cutoff=0)[0]
+        raise ConfigError(
+            f"embed.model: {name!r} is neither lite0 nor a classification network of torchvision; nearest known: {near}"
+        )
     choices = models.get_model_weights(name)
     file = Path(weights) if weights is not None else None
     preset = choices.DEFAULT

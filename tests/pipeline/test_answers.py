@@ -83,6 +83,8 @@ def test_one_is_not_several(tmp_path: Path):
     )
     page = (tmp_path / "run/report/index.html").read_text()
     assert "redundant, in 1 group<" in page and "<p>1 equal file," in page
+    said = CliRunner().invoke(app, ["status", str(tmp_path / "run")]).output
+    assert said.splitlines()[0].endswith(" ever, 0 removed, 1 block")
     assert counted(1, "copy") == "1 copy" and counted(1000, "copy") == "1,000 copies"
 
 

@@ -129,6 +129,7 @@ def test_long_strips_are_not_blown_up(weights: Path, tmp_path: Path):
     ("settings", "said"),
     [
         (["embed.model=resnet19"], "nearest known: resnet18"),
+        (["embed.model=lite1"], "neither lite0 nor a classification network of torchvision; nearest known: lite0"),
         (["embed.model=resnet18", "embed.weights=missing.pth"], "neither a file nor one of torchvision's for resnet18"),
         (["embed.model=resnet18", f"embed.weights={__file__}"], "is not a state dict for resnet18"),
     ],
