@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Discriminator, Field, Tag, TypeAdapter, model_validator
 
-from pixsieve.config.section import Choices, Positive, Section, Similarity
+from pixsieve.config.section import Choices, Positive, Section, Similarity, View
 
 MOST_SAMPLES = 256  # the kernels list so many neighbours of a row, of which one may be the row itself
 ClusterSize = Annotated[int, Field(ge=2)]
@@ -58,12 +58,13 @@ class Clusterer(Section):
     draws: ClassVar[bool] = False  # begins with a random choice
 
     method: str
+    by: View = "model"
     search: Search | None = None
 
     @property
     def parameters(self) -> dict[str, Any]:
         """The method, and what it depends on."""
-        return self.model_dump(exclude={"search"}, exclude_none=True)
+        return self.model_dump(exclude={"by", "search"}, exclude_none=True)
 
     @property
     def together(self) -> bool:

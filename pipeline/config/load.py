@@ -70,6 +70,14 @@ def other_method(tree: dict[str, Any], settings: list[str]) -> None:
         tree["cluster"] = {key: value for key, value in section.items() if key in own or key not in every}
 
 
+def renamed(tree: dict[str, Any]) -> None:
+    """embed.descriptor of former versions, whose place a model took: embed.copies, which then is the model too."""
+    embed = tree.get("embed")
+    if isinstance(embed, dict) and "descriptor" in embed:
+        former = embed.pop("descriptor")
+        embed.setdefault("copies", "model" if embed.get("model") else former)
+
+
 def assign(tree: dict[str, Any], setting: str) -> None:
     name, equals, text = setting.partition("=")
     section, dot, key = name.partition(".")

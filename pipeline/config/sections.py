@@ -19,8 +19,9 @@ from pixsieve.config.load import (
     is_run,
     other_method,
     read,
+    renamed,
 )
-from pixsieve.config.section import Choices, Name, Positive, Section, Similarity
+from pixsieve.config.section import Choices, Name, Positive, Section, Similarity, View
 from pixsieve.errors import ConfigError
 
 
@@ -62,8 +63,8 @@ class RunFolder(Section):
 
 
 class Embed(Section):
-    descriptor: Name = "dct"
-    model: str | None = None  # lite0 or a torchvision network; takes the place of the descriptor
+    copies: Name = "dct"  # the descriptor that copies are found by; model: the network
+    model: str | None = None  # lite0 or a torchvision network: what clusters, outliers and labels are found by
     weights: str | None = None  # a file, or torchvision's name of the weights
     metric: Literal["cosine", "euclidean"] = "cosine"  # of given vectors
     scale: Literal["none", "standard", "robust"] = "none"  # of given vectors: each column, over all rows
@@ -74,6 +75,11 @@ class Embed(Section):
     max_file_mb: Positive = 1024  # above: status too_large, never read
     max_decode_mb: Positive = 4096  # of memory to decode one image: status too_large where it takes more
     read_ahead_mb: Positive = 256  # bytes of encoded images in flight, at most (one larger file goes alone)
+
+    @property
+    def apart(self) -> bool:
+        """Whether images are seen by two descriptors."""
+        return self.model is not None and self.copies != "model"
 
 
 class Match(Section):
@@ -88,6 +94,7 @@ KeepRule = Annotated[str, AfterValidator(keep_rules.rule)]
 
 
 class Duplicates(Section):
+    by: View = "copies"
     similarity: Similarity | None = None  # null: the descriptor's own tested constant
     keep: list[KeepRule] = Field(default=["original", "resolution", "bytes", "name", "key"])
     symmetries: bool = False  # mirrored and rotated copies, too
@@ -99,11 +106,13 @@ class Duplicates(Section):
 
 
 class Mislabels(Section):
+    by: View = "model"
     # auto: where the descriptor knows what an image shows; of one that knows copies only, neighbours say nothing
     find: Literal["auto", "always", "never"] = "auto"
 
 
 class Outliers(Section):
+    by: View = "model"
     neighbours: Annotated[int, Field(ge=1, le=255)] = 10
     rule: Literal["robust", "dataeval"] = "robust"
     sensitivity: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0  # of robust: deviations count so many times
@@ -203,6 +212,7 @@ class Config(Section):
             tree["run"] = tree.get("run", {}) | {"path": str(path.absolute())}
         else:
             tree = read(path) if path.suffix in (".yaml", ".yml") else {"source": {"path": str(source)}}
+        renamed(tree)
         other_method(tree, settings or [])
         for setting in settings or []:
             assign(tree, setting)

@@ -6,6 +6,7 @@ To add one: a module with a DESCRIPTOR, and its line in BUILT_IN.
 
 import difflib
 
+from pixsieve.config.section import View
 from pixsieve.config.sections import Embed
 from pixsieve.descriptors import dct, network
 from pixsieve.descriptors.descriptor import Descriptor
@@ -16,11 +17,18 @@ BUILT_IN: dict[str, Descriptor] = {
 }
 
 
-def of_images(embed: Embed) -> Descriptor:
-    """The configured descriptor. Raises ConfigError."""
-    if embed.model is not None:
+def by(embed: Embed, view: View) -> Descriptor:
+    """The configured descriptor of a view. Raises ConfigError."""
+    return network.DESCRIPTOR if view == "model" and embed.model is not None else copies(embed)
+
+
+def copies(embed: Embed) -> Descriptor:
+    """What copies are found by. Raises ConfigError."""
+    if embed.copies == "model":
+        if embed.model is None:
+            raise ConfigError("embed.copies is model, but embed.model is not given")
         return network.DESCRIPTOR
-    if embed.descriptor not in BUILT_IN:
-        near = difflib.get_close_matches(embed.descriptor, BUILT_IN, n=1, cutoff=0)[0]
-        raise ConfigError(f"embed.descriptor: there is no {embed.descriptor!r}; nearest known: {near}")
-    return BUILT_IN[embed.descriptor]
+    if embed.copies not in BUILT_IN:
+        near = difflib.get_close_matches(embed.copies, [*BUILT_IN, "model"], n=1, cutoff=0)[0]
+        raise ConfigError(f"embed.copies: there is no {embed.copies!r}; nearest known: {near}")
+    return BUILT_IN[embed.copies]

@@ -43,4 +43,4 @@ def wanted(run: Run) -> bool:
 
 def asked(run: Run) -> dict[str, Any]:
     """What a choice is made for, as JSON."""
-    return {"cluster": run.config.cluster.model_dump(mode="json"), **run.config.values("run.seed")}
+    return {"cluster": run.config.cluster.model_dump(mode="json", exclude={"by"}), **run.config.values("run.seed")}

@@ -1,6 +1,6 @@
 """What rows are compared by: the descriptor of a run as far as those need to know it who compare its rows.
 
-The scan writes it into the run folder. The geometry follows from the metric:
+The scan writes it into the run folder (folder/views.py). The geometry follows from the metric:
 
     metric    rows                             similarity                distance
     cosine    floats, about unit length        cosine                    chord, sqrt(2 - 2 similarity)
@@ -9,17 +9,14 @@ The scan writes it into the run folder. The geometry follows from the metric:
     jaccard   MinHash signatures (integers)    share of equal entries    1 - similarity
 """
 
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any, Self
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from pixsieve import files
-from pixsieve.errors import ConfigError, FolderDamagedError
+from pixsieve.errors import ConfigError
 from pixsieve.kernels import Metric
 
-MEASURE = "measure.json"
 VECTORS = "vectors"  # the name of the measure of given vectors
 NOT_ASKED = 2.0  # a threshold of near pairs that no pair reaches: nobody said that near vectors are copies
 
@@ -33,28 +30,6 @@ class Measure:
     near: float  # the similarity above which two images count as near duplicates, where the configuration names none
     semantic: bool = True  # whether near rows show the same kind of thing, rather than are copies
     verified: bool = False  # whether near pairs are compared once more, by the small images that were embedded
-
-    @classmethod
-    def load(cls, root: Path) -> Self | None:
-        path = root / MEASURE
-        if not path.exists():
-            return None
-        try:
-            return cls(**files.read_json(path)["measure"])
-        except (TypeError, KeyError) as error:
-            raise FolderDamagedError(f"{path} is not of this version ({error}); start a new run folder") from None
-
-    @classmethod
-    def kept(cls, root: Path, made_of: Any) -> Self | None:
-        """That of the run folder, if it was made of this."""
-        path = root / MEASURE
-        return cls.load(root) if path.exists() and files.read_json(path)["made_of"] == made_of else None
-
-    def save(self, root: Path, made_of: Any) -> None:
-        """made_of: what the measure follows from, as JSON."""
-        value = {"made_of": made_of, "measure": asdict(self)}
-        if not (root / MEASURE).exists() or files.read_json(root / MEASURE) != value:
-            files.write_json(root / MEASURE, value)
 
     @property
     def euclidean(self) -> bool:

@@ -23,7 +23,7 @@ TREE, REACH = "tree/{}.npz", "tree/reach.npz"
 
 
 class BlockPair(NamedTuple):
-    name: str
+    name: str  # also of its unit: 00000-00001, and in a second view 00000-00001.model
     a: int
     b: int
     batches: tuple[int, ...]  # of both, those of `a` first
@@ -33,24 +33,30 @@ class BlockPair(NamedTuple):
         return (self.a,) if self.a == self.b else (self.a, self.b)
 
 
-def pairs(manifest: Manifest) -> list[BlockPair]:
-    """Each pair of blocks, of a block with itself too."""
-    return [of_pair(manifest, a, b) for a, b in combinations_with_replacement(range(len(manifest.blocks)), 2)]
+def pairs(run: Run) -> list[BlockPair]:
+    """Each pair of blocks, of a block with itself too, in the view of the run."""
+    return [of_pair(run, a, b) for a, b in combinations_with_replacement(range(len(run.manifest.blocks)), 2)]
 
 
-def of_pair(manifest: Manifest, a: int, b: int) -> BlockPair:
-    own, other = manifest.blocks[a], manifest.blocks[b]
-    return BlockPair(f"{a:05}-{b:05}", a, b, own if a == b else own + other)
+def of_pair(run: Run, a: int, b: int) -> BlockPair:
+    own, other = run.manifest.blocks[a], run.manifest.blocks[b]
+    name = f"{a:05}-{b:05}" + (".model" if run.view == "model" and run.views.apart else "")
+    return BlockPair(name, a, b, own if a == b else own + other)
 
 
-def named(manifest: Manifest, name: str) -> BlockPair:
-    a, _, b = name.partition("-")
-    return of_pair(manifest, int(a), int(b))
+def named(run: Run, name: str) -> BlockPair:
+    a, b = name.partition(".")[0].split("-")
+    return of_pair(run, int(a), int(b))
+
+
+def seen(run: Run, name: str) -> Run:
+    """The run in the view of a pair."""
+    return run.by("model" if name.endswith(".model") else "copies")
 
 
 def each(run: Run, kind: str) -> Iterator[tuple[str, Path]]:
     """Name of the pair and path of one kind of file of every unit that writes it."""
-    for pair in pairs(run.manifest):
+    for pair in pairs(run):
         if pair.a == pair.b or kind != CLASSES:
             yield pair.name, run.path / kind.format(pair.name)
 

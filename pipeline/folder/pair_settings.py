@@ -1,9 +1,10 @@
-"""What the units of pairs are asked for by those who read their files."""
+"""What the units of pairs are asked for by those who read their files, in the view of the run."""
 
 from typing import NamedTuple
 
 from pixsieve.config.cluster import Dbscan, Hdbscan
 from pixsieve.folder.choice import chosen
+from pixsieve.folder.measure import NOT_ASKED
 from pixsieve.folder.run_folder import Run
 
 # Neighbours that a spanning tree can be proved from: of most rows, more bring nothing.
@@ -17,16 +18,42 @@ class Links(NamedTuple):
     min_samples: int
 
 
+def wanted(run: Run) -> bool:
+    """Whether anybody sees the run by this view."""
+    config = run.config
+    return any(_sees(run, one.by) for one in (config.duplicates, config.outliers, config.mislabels, config.cluster))
+
+
+def clustered(run: Run) -> bool:
+    """Whether clusters are made in this view."""
+    return _sees(run, run.config.cluster.by)
+
+
+def near(run: Run) -> float:
+    """The least similarity of the pairs that are written down."""
+    return run.near if _sees(run, run.config.duplicates.by) else NOT_ASKED
+
+
 def links(run: Run) -> Links:
     settings = chosen(run)
-    if run.config.matching == "exact" and isinstance(settings, Dbscan):
+    if clustered(run) and run.config.matching == "exact" and isinstance(settings, Dbscan):
         return Links(settings.similarity, settings.min_samples)
     return Links(None, 1)
 
 
 def listed(run: Run) -> int:
     """How many neighbours the units list of each node."""
-    settings = chosen(run)
-    if run.config.matching == "exact" and isinstance(settings, Hdbscan):
-        return max(run.config.outliers.neighbours, settings.min_samples - 1, PROVING)
-    return run.config.outliers.neighbours
+    settings, config = chosen(run), run.config
+    spaced = config.duplicates.adaptive is not None and _sees(run, config.duplicates.by)
+    most = (
+        config.outliers.neighbours
+        if spaced or any(_sees(run, of.by) for of in (config.outliers, config.mislabels))
+        else 1
+    )
+    if clustered(run) and config.matching == "exact" and isinstance(settings, Hdbscan):
+        return max(most, settings.min_samples - 1, PROVING)
+    return most
+
+
+def _sees(run: Run, view: str) -> bool:
+    return not run.views.apart or run.view == view

@@ -1,12 +1,13 @@
 """The run folder: everything about one audited data set."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, Self
 
 from pixsieve import backend as backends
 from pixsieve.backend import Backend
 from pixsieve.config.load import CONFIG
+from pixsieve.config.section import View
 from pixsieve.config.sections import Config
 from pixsieve.errors import FolderDamagedError
 from pixsieve.folder import scale, skipped
@@ -15,6 +16,7 @@ from pixsieve.folder.links import Links
 from pixsieve.folder.manifest import Manifest
 from pixsieve.folder.measure import VECTORS, Measure
 from pixsieve.folder.metadata import Metadata
+from pixsieve.folder.views import Views
 
 
 @dataclass(frozen=True)
@@ -27,11 +29,12 @@ class Run:
     backend: Backend
     threads: int
     manifest: Manifest
-    measure: Measure
+    views: Views
     metadata: Metadata
     skipped: dict[str, str]  # the digest of skipped.parquet, as units name it
     links: Links
     scale: dict[str, str]  # the digest of source/scale.npz, if there is one, as units name it
+    view: View | None = None  # by which its vectors and pairs are seen; None: nobody needs any
 
     @classmethod
     def open(cls, path: str | Path, device: Literal["cpu", "gpu"] = "cpu", threads: int = 1) -> Self:
@@ -39,27 +42,38 @@ class Run:
         root = Path(path).absolute()
         if not (root / CONFIG).exists():
             raise FolderDamagedError(f"{path} is not a run folder: it has no {CONFIG}")
-        manifest, measure = Manifest.load(root), Measure.load(root)
+        manifest, views = Manifest.load(root), Views.load(root)
         if manifest is None:
             raise FolderDamagedError(f"{path} has no manifest yet: the source has not been scanned")
-        if measure is None:
+        if views is None:
             raise FolderDamagedError(
                 f"{path} has no measure.json, as those of former versions: run it once more with its source and --out"
             )
         config = Config.load(root / CONFIG)
-        return cls.of(root, config, backends.of(device), threads, manifest, measure)
+        return cls.of(root, config, backends.of(device), threads, manifest, views)
 
     @classmethod
-    def of(cls, root: Path, config: Config, on: Backend, threads: int, manifest: Manifest, measure: Measure) -> Self:
+    def of(cls, root: Path, config: Config, on: Backend, threads: int, manifest: Manifest, views: Views) -> Self:
         """With what a scan has written beside the manifest."""
-        metadata = Metadata.load(root, config.source, measure.name != VECTORS)
+        metadata = Metadata.load(root, config.source, views.copies.name != VECTORS)
         beside = metadata, skipped.digests(root), Links.load(root), scale.digests(root)
-        return cls(root, config, on, threads, manifest, measure, *beside)
+        return cls(root, config, on, threads, manifest, views, *beside)
 
     @property
     def digests(self) -> dict[str, str]:
         """Of the files that the scan has written, by their paths in the run folder."""
         return self.manifest.digests() | self.metadata.digests | self.skipped | self.links.digests | self.scale
+
+    def by(self, view: View) -> Self:
+        """The same run, seen by a view."""
+        return replace(self, view=view)
+
+    @property
+    def measure(self) -> Measure:
+        """What the rows are compared by, in this view."""
+        if self.view is None and self.views.apart:
+            raise ValueError("a run of two measures is seen by none; whoever reads vectors or pairs names the view")
+        return self.views.model if self.view == "model" else self.views.copies
 
     @property
     def store(self) -> Store:

@@ -84,7 +84,7 @@ def exact(run: Run, settings: Dbscan, live: np.ndarray, rank: np.ndarray) -> Mat
 def _died(run: Run, name: str, part: dict[str, Any], dead: np.ndarray, node: np.ndarray) -> np.ndarray:
     """(m,) what rows that died after this unit ran had added to its counts: they were next to no core of it, so all
     their edges are there."""
-    pair = pair_files.named(run.manifest, name)
+    pair = pair_files.named(run, name)
     late = np.setdiff1d(dead[np.isin(node[dead], part["nodes"])], part["left_out"])
     if not len(late):
         return np.zeros(len(part["nodes"]), np.int64)

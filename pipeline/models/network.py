@@ -11,6 +11,10 @@ import numpy as np
 
 from pixsieve.errors import ConfigError
 
+# Images that go through a network together, always as many: the row of an image does not depend on how many others
+# there are.
+AT_ONCE, AT_ONCE_ON_GPU = 32, 256
+
 
 @dataclass(frozen=True)
 class Network:
@@ -31,11 +35,19 @@ def of_module(model: Any, transform: Callable[[Any], Any], precision: str, devic
         return np.asarray(transform(torch.from_numpy(_middle(pixels)).permute(2, 0, 1)).numpy())
 
     def embed(batch: np.ndarray) -> np.ndarray:
+        at_once = AT_ONCE if device == "cpu" else AT_ONCE_ON_GPU
+        parts = [rows(batch[at : at + at_once], at_once) for at in range(0, len(batch), at_once)]
+        return np.concatenate(parts)[: len(batch)]
+
+    def rows(part: np.ndarray, at_once: int) -> np.ndarray:
+        whole = np.zeros((at_once, *part.shape[1:]), part.dtype)
+        whole[: len(part)] = part
         with torch.inference_mode(), torch.autocast(device, dtype, enabled=precision != "float32"):
-            features = model(torch.from_numpy(batch).to(device))
+            features = model(torch.from_numpy(whole).to(device))
         flat = features.flatten(1).double()
         length = torch.linalg.vector_norm(flat, dim=1, keepdim=True)
-        return np.asarray(torch.where(length > 0, flat / length.clamp_min(1e-30), 0.0).half().cpu().numpy())
+        sound = (length > 0) & torch.isfinite(length)
+        return np.asarray(torch.where(sound, flat / length.clamp_min(1e-30), 0.0).half().cpu().numpy())
 
     size = prepare(np.zeros((8, 8, 3), np.uint8), np.zeros((8, 8), np.uint8)).shape
     return Network(embed(np.zeros((1, *size), np.float32)).shape[1], prepare, embed)

@@ -33,7 +33,7 @@ def summary(
     splits = dict(sorted(_counts(run.metadata.splits(run.manifest, rows).drop_null()).items()))
     return {
         "source": run.config.source.path,
-        "descriptor": run.measure.name,
+        "descriptors": depends["views"],
         "rows": {"ever": manifest.rows, "removed": len(manifest.dead), "live": live, "status": status},
         "clusters": {
             "count": int(cluster.max(initial=-1)) + 1,

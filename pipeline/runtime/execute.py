@@ -32,7 +32,7 @@ def execute(run: Run, stage: Stage, unit: Unit, mark: str) -> Receipt | Failure:
         try:
             made = any((run.path / p).exists() for p in unit.writes.values())  # perhaps of an earlier receipt
             files.write_json(path, asdict(Receipt(unit.name, VOID, {}, {}, 0.0)), sync=made)
-            counts = stage.work(run, unit)
+            counts = stage.work(stage.seen(run), unit)
             outputs = {p: (files.digest(run.path / p), (run.path / p).stat().st_size) for p in unit.writes.values()}
             receipt = Receipt(unit.name, mark, outputs, counts, round(time.perf_counter() - started, 3))
             files.write_json(path, asdict(receipt))

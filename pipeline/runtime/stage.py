@@ -41,3 +41,8 @@ class Stage:
     work: Callable[[Run, Unit], Counts]
     version: int = 1  # of what the units write
     prepare: Callable[[Run], None] | None = None  # before any unit: what all of them write into
+    by: str | None = None  # the section of the configuration that says which view it sees the run by; None: no one view
+
+    def seen(self, run: Run) -> Run:
+        """The run as `units`, `work` and `prepare` are given it."""
+        return run if self.by is None else run.by(getattr(run.config, self.by).by)

@@ -30,7 +30,7 @@ def walk(run: Run, flow: list[Stage], scanned: StageSummary, only: str | None = 
     with farm(run) as do:
         for at, stage in enumerate(flow):
             if stage.prepare is not None:
-                stage.prepare(run)
+                stage.prepare(stage.seen(run))
             due = _due(run, stage, digests)
             if only not in (None, stage.name):
                 continue
@@ -55,7 +55,7 @@ class _Due(NamedTuple):
 
 def _due(run: Run, stage: Stage, digests: dict[str, str]) -> _Due:
     """What there is to do of a stage; what its finished units have written goes into `digests`."""
-    units, receipts = stage.units(run), Receipts(run.path, stage.name)
+    units, receipts = stage.units(stage.seen(run)), Receipts(run.path, stage.name)
     summary = StageSummary(stage.name, len(units))
     pending: list[tuple[Unit, str]] = []
     for unit in units:
@@ -84,7 +84,9 @@ def _continued(run: Run, stage: Stage, unit: Unit, receipts: Receipts, digests: 
 def _check_ready(run: Run, due: _Due, before: list[Stage], digests: dict[str, str]) -> None:
     """ConfigError that names the stages whose results are needed and not up to date."""
     missing = {path for unit in due.units for path in (*unit.reads, *unit.awaits) if path not in digests}
-    behind = [s.name for s in before if any(path in missing for unit in s.units(run) for path in unit.writes.values())]
+    behind = [
+        s.name for s in before if any(path in missing for unit in s.units(s.seen(run)) for path in unit.writes.values())
+    ]
     if missing:
         raise ConfigError(f"--only {due.summary.name}: {', '.join(behind)} not up to date; run without --only first")
 

@@ -30,7 +30,7 @@ def units(run: Run) -> list[Unit]:
         settings = finer(settings, run.measure)
     depends: dict[str, Any] = {"method": settings.parameters}
     if own:
-        depends = run.config.values("run.seed") | {"cluster": run.config.cluster.model_dump(mode="json")}
+        depends = choice.asked(run)
     elif settings.draws:
         depends |= run.config.values("run.seed")
     depends |= run.config.values("match.representatives")
@@ -82,4 +82,4 @@ def work(run: Run, unit: Unit) -> Counts:
     return {"rows": len(present), "clusters": len(standing.size), "noise": int((cluster[present] < 0).sum())}
 
 
-CLUSTER = Stage("cluster", units, work, version=5)
+CLUSTER = Stage("cluster", units, work, version=5, by="cluster")

@@ -244,4 +244,4 @@ def _better(
     return table.append_column("related", pa.array(rows[other[has]]))
 
 
-DUPLICATES = Stage("duplicates", units, work, version=8)
+DUPLICATES = Stage("duplicates", units, work, version=8, by="duplicates")

@@ -1,8 +1,9 @@
-"""embed: every image read once. Its vector goes to the store; its status, digests and statistics to images/."""
+"""embed: every image read and decoded once. Its vectors, one of each view, go to the store; its status, digests and
+statistics to images/. Where only one view is asked for anew, the vectors of the other stay."""
 
 import errno
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, NamedTuple
 
@@ -13,7 +14,8 @@ import xxhash
 
 from pixsieve import descriptors, files
 from pixsieve.backend import describe
-from pixsieve.folder import image_table
+from pixsieve.config.section import View
+from pixsieve.folder import image_table, made
 from pixsieve.folder.manifest import number_of
 from pixsieve.folder.measure import VECTORS
 from pixsieve.folder.run_folder import Run
@@ -38,7 +40,10 @@ BAD_VECTORS = {
     "too_large": "holds a number beyond {dtype}: see embed.dtype, embed.scale",
     "zero": "holds zeros only: it has no direction",
 }
-Prepare = Callable[[np.ndarray, np.ndarray], np.ndarray]
+Prepares = Mapping[View, Callable[[np.ndarray, np.ndarray], np.ndarray]]
+Vectors = dict[View, np.ndarray]
+# What the shards of a view are to the stage.
+PARTS: dict[View, tuple[str, str]] = {"copies": ("vectors", "status"), "model": ("model_vectors", "model_status")}
 # Errors that belong to a file. Any other may pass, and so is the unit's: it is tried again.
 LASTING = (errno.ENOENT, errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG)
 
@@ -58,7 +63,7 @@ class Embedded(NamedTuple):
     blocking: float | None = None
     seen: str | None = None
     statistics: Statistics | None = None
-    prepared: np.ndarray | None = None
+    prepared: Mapping[View, np.ndarray] | None = None
 
 
 ABOUT = Embedded._fields.index("statistics")  # as many columns of the table of images come before
@@ -68,7 +73,7 @@ class Before(NamedTuple):
     """What is known of the first m rows of a batch."""
 
     images: pa.Table
-    vectors: np.ndarray  # (m, width)
+    vectors: Vectors  # each (m, width)
     luma: np.ndarray | None  # (m, 64, 64) uint8
 
 
@@ -76,27 +81,31 @@ class Batch(NamedTuple):
     """What is found out of n rows of a batch."""
 
     rows: list[Embedded]
-    vectors: np.ndarray  # (n, width)
+    vectors: Vectors  # each (n, width)
     luma: np.ndarray | None  # (n, 64, 64) uint8, what near pairs are verified by
 
 
 def prepare(run: Run) -> None:
-    """Makes the store, or lengthens it. ConfigError if it was made by something else."""
-    measure, embed = run.measure, run.config.embed
-    about: dict[str, Any] = {"model": "given"}
-    if measure.name != VECTORS:
-        about = {"model": measure.name, **descriptors.of_images(embed).attributes(embed, run.backend)}
-    run.store.prepare(len(run.manifest.batches), describe(run.backend) | about | {"metric": measure.metric})
+    """Makes the stores, or lengthens them. ConfigError if one was made by something else."""
+    for seen in _views(run).values():
+        measure, embed = seen.measure, run.config.embed
+        about: dict[str, Any] = {"model": "given"}
+        if measure.name != VECTORS:
+            about = {"model": measure.name, **descriptors.by(embed, _view(seen)).attributes(embed, run.backend)}
+        about |= {"metric": measure.metric}
+        seen.store.prepare(len(run.manifest.batches), describe(run.backend) | about)
 
 
 def units(run: Run) -> list[Unit]:
-    depends, grown = made_by(run), run.manifest.grown
+    seen, grown = _views(run), run.manifest.grown
+    depends = made_by(seen["copies"]) | ({"model": made_by(seen["model"])} if run.views.apart else {})
 
     def unit(batch: int, name: str, former: tuple[Unit, ...] = ()) -> Unit:
         writes = {
             "images": f"{image_table.FOLDER}/{name}.parquet",
-            **dict(zip(("vectors", "status"), run.store.files(batch), strict=True)),
-            **({"luma": luma_files(batch)[0]} if run.measure.verified else {}),
+            **{PARTS[view][at]: path for view, one in seen.items() for at, path in enumerate(one.store.files(batch))},
+            **({"luma": luma_files(batch)[0]} if run.views.copies.verified else {}),
+            **({"made": made.path(name)} if run.views.apart else {}),
         }
         return Unit(name, (f"manifest/{name}.parquet", *run.scale), writes, depends, former=former)
 
@@ -106,79 +115,100 @@ def units(run: Run) -> list[Unit]:
 
 
 def made_by(run: Run) -> dict[str, Any]:
-    """What the vectors of the run's rows follow from, beside the rows."""
+    """What the vectors of the run's rows follow from in its view, beside the rows."""
     depends: dict[str, Any] = {"descriptor": run.measure.name, "rows": [run.measure.dtype, run.measure.width]}
     if run.measure.name == VECTORS:
         depends |= {"metric": run.measure.metric}
     else:
-        depends |= {"made_of": descriptors.of_images(run.config.embed).made_of(run.config.embed)}
+        depends |= {"made_of": descriptors.by(run.config.embed, _view(run)).made_of(run.config.embed)}
         depends |= run.config.values("embed.precision", "embed.max_pixels", "embed.max_file_mb", "embed.max_decode_mb")
     return depends
 
 
+def _views(run: Run) -> dict[View, Run]:
+    return {view: run.by(view) for view in run.views.names}
+
+
+def _view(run: Run) -> View:
+    return run.view or "copies"
+
+
 def work(run: Run, unit: Unit) -> Counts:
-    batch = number_of(unit.name)
+    batch, seen = number_of(unit.name), _views(run)
+    marks = _marks(run, unit.name, seen) if run.views.apart else {}
+    kept = made.kept(run.path, unit.name, marks)
     before, table = _before(run, batch, unit), run.manifest.table(batch)
     new = table.slice(len(before.images))
-    found = _given(run, new) if run.measure.name == VECTORS else _images(run, new, unit.name)
+    asked = {view: one for view, one in seen.items() if view not in kept}
+    found = _given(run, new) if run.views.copies.name == VECTORS else _images(run, new, unit.name, asked)
     images = pa.concat_tables([before.images, _table(new["row"], found.rows)])
     statuses = images["status"].to_pylist()
     status = np.array([STATUSES.index(one) for one in statuses], np.uint8)
-    run.store.write(batch, np.concatenate([before.vectors, found.vectors]), status)
+    for view, one in asked.items():
+        one.store.write(batch, np.concatenate([before.vectors[view], found.vectors[view]]), status)
     if found.luma is not None and before.luma is not None:
         write_luma(run.path, batch, np.concatenate([before.luma, found.luma]))
     files.write_table(run.path / unit.writes["images"], images.combine_chunks())
+    if run.views.apart:
+        made.save(run.path, unit.name, {view: (marks[view], one.store.files(batch)) for view, one in seen.items()})
     counts = {"rows": len(images), "bytes": pc.sum(table["bytes"]).as_py() or 0, **Counter(statuses)}
     return counts | ({"kept": len(before.images)} if unit.former else {})
 
 
+def _marks(run: Run, name: str, seen: Mapping[View, Run]) -> dict[View, str]:
+    """Of each view, a digest of what its vectors follow from."""
+    rows = files.digest(run.path / f"manifest/{name}.parquet")
+    return {view: files.digest_of([EMBED.version, made_by(one), rows]) for view, one in seen.items()}
+
+
 def _before(run: Run, batch: int, unit: Unit) -> Before:
     """What the batch had before it grew, if that is at hand; else nothing."""
+    verified, seen = run.views.copies.verified, _views(run)
     if not unit.former:
-        verified, width = run.measure.verified, run.measure.width
         luma = np.empty((0, SIDE, SIDE), np.uint8) if verified else None
-        return Before(image_table.SCHEMA.empty_table(), np.empty((0, width), run.measure.dtype), luma)
+        none: Vectors = {view: np.empty((0, one.measure.width), one.measure.dtype) for view, one in seen.items()}
+        return Before(image_table.SCHEMA.empty_table(), none, luma)
     (former,) = unit.former
     images = files.read_table(run.path / former.writes["images"])
     rows = images["row"].to_numpy()
-    luma = read_luma(run.path, run.manifest, rows) if run.measure.verified else None
-    return Before(images, run.store.read([batch]).vectors[: len(rows)], luma)
+    luma = read_luma(run.path, run.manifest, rows) if verified else None
+    return Before(images, {v: one.store.read([batch]).vectors[: len(rows)] for v, one in seen.items()}, luma)
 
 
-def _images(run: Run, table: pa.Table, unit: str) -> Batch:
-    """Reading and decoding run ahead in threads while this one embeds, in the order of the rows."""
-    embedder = descriptors.of_images(run.config.embed).load(run.config.embed, run.backend)
-    size = run.config.embed.batch_size
+def _images(run: Run, table: pa.Table, unit: str, seen: Mapping[View, Run]) -> Batch:
+    """Reading and decoding run ahead in threads while this one embeds, in the order of the rows. seen: the views whose
+    vectors are wanted."""
+    embed, verified = run.config.embed, run.views.copies.verified
+    embedders = {view: descriptors.by(embed, view).load(embed, run.backend) for view in seen}
+    prepares = {view: one.prepare for view, one in embedders.items()}
     rows: list[Embedded] = []
-    vectors = np.zeros((len(table), run.measure.width), run.measure.dtype)
-    luma = np.zeros((len(table), SIDE, SIDE), np.uint8) if run.measure.verified else None
-    waiting: list[int] = []
-    batch: np.ndarray | None = None
+    vectors = {view: np.zeros((len(table), one.measure.width), one.measure.dtype) for view, one in seen.items()}
+    luma = np.zeros((len(table), SIDE, SIDE), np.uint8) if verified else None
+    waiting: list[tuple[int, Mapping[View, np.ndarray]]] = []
 
     def flush() -> None:
-        if waiting and batch is not None:
-            batch[len(waiting) :] = 0  # one shape for all
-            vectors[waiting] = embedder.embed(batch)[: len(waiting)]
-            if luma is not None:
-                luma[waiting] = batch[: len(waiting)]
+        if waiting:
+            at = [row for row, _ in waiting]
+            for view, embedder in embedders.items():
+                batch = np.stack([prepared[view] for _, prepared in waiting])
+                vectors[view][at] = embedder.embed(batch)
+                if luma is not None and view == "copies":
+                    luma[at] = batch
             waiting.clear()
 
-    for row in _decoded(run, table, embedder.prepare):
+    for row in _decoded(run, table, prepares):
         if row.prepared is not None:
-            if batch is None:
-                batch = np.zeros((size, *row.prepared.shape), row.prepared.dtype)
-            batch[len(waiting)] = row.prepared
-            waiting.append(len(rows))
+            waiting.append((len(rows), row.prepared))
         rows.append(row._replace(prepared=None))
         if not len(rows) % GROUP:
             within.tell(unit, len(rows), len(table))
-        if len(waiting) == size:
+        if len(waiting) == embed.batch_size:
             flush()
     flush()
-    return Batch(rows, vectors, luma)
+    return Batch(rows, vectors, luma if "copies" in seen else None)
 
 
-def _decoded(run: Run, table: pa.Table, prepare: Prepare) -> Iterator[Embedded]:
+def _decoded(run: Run, table: pa.Table, prepares: Prepares) -> Iterator[Embedded]:
     """The rows in order. Many threads wait for storage, one for each core decodes. What is in flight is bounded: in
     bytes of encoded images, and in rows."""
     uris, sizes = table["uri"].to_pylist(), np.maximum(table["bytes"].to_numpy(), 1)
@@ -196,7 +226,7 @@ def _decoded(run: Run, table: pa.Table, prepare: Prepare) -> Iterator[Embedded]:
                 part = slice(at, at + take)
                 cost = int(sizes[part].sum())
                 read = readers.submit(_read_all, run, uris[part], sizes[part].tolist())
-                inflight.append((decoders.submit(_describe_all, run, read, prepare), cost))
+                inflight.append((decoders.submit(_describe_all, run, read, prepares), cost))
                 held, at = held + cost, at + take
             group, cost = inflight.popleft()
             yield from group.result()
@@ -207,8 +237,8 @@ def _read_all(run: Run, uris: list[str], sizes: list[int]) -> list[bytes | Embed
     return [_read(run, uri, size) for uri, size in zip(uris, sizes, strict=True)]
 
 
-def _describe_all(run: Run, read: Future[list[bytes | Embedded]], prepare: Prepare) -> list[Embedded]:
-    return [data if isinstance(data, Embedded) else _described(run, data, prepare) for data in read.result()]
+def _describe_all(run: Run, read: Future[list[bytes | Embedded]], prepares: Prepares) -> list[Embedded]:
+    return [data if isinstance(data, Embedded) else _described(run, data, prepares) for data in read.result()]
 
 
 def _read(run: Run, uri: str, size: int) -> bytes | Embedded:
@@ -222,7 +252,7 @@ def _read(run: Run, uri: str, size: int) -> bytes | Embedded:
         return Embedded("unreadable", f"cannot be read: {error.strerror}")
 
 
-def _described(run: Run, data: bytes, prepare: Prepare) -> Embedded:
+def _described(run: Run, data: bytes, prepares: Prepares) -> Embedded:
     """Whatever is wrong with a file is said of that file, and stops no other."""
     digest = xxhash.xxh3_128_digest(data)
     image = decode.decode(data, run.config.embed.max_pixels, run.config.embed.max_decode_mb)
@@ -245,7 +275,7 @@ def _described(run: Run, data: bytes, prepare: Prepare) -> Embedded:
             spectrum=spectrum(image.pixels).tobytes(),
             blocking=None if image.format == "JPEG" else blocking(image.pixels),
             statistics=statistics(image.pixels, grey),
-            prepared=prepare(image.pixels, grey),
+            prepared={view: prepare(image.pixels, grey) for view, prepare in prepares.items()},
         )
     except Exception as error:  # an image of a form that nobody has thought of
         return about._replace(status="unreadable", reason=f"{type(error).__name__}: {error}")
@@ -275,7 +305,7 @@ def _given(run: Run, table: pa.Table) -> Batch:
         Embedded("ok", "", digest, digest) if word == "ok" else Embedded(word, said[word])
         for digest, word in zip(digests, status.tolist(), strict=True)
     ]
-    return Batch(rows, kept, None)
+    return Batch(rows, {"copies": kept}, None)
 
 
 def _directions(wide: np.ndarray) -> np.ndarray:

@@ -172,4 +172,4 @@ def _scores(rows: np.ndarray, tables: dict[str, pa.Table]) -> dict[str, np.ndarr
     return found
 
 
-FINDINGS = Stage("findings", units, work, version=6)
+FINDINGS = Stage("findings", units, work, version=6, by="duplicates")

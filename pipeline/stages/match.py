@@ -92,4 +92,4 @@ def _counted(searches: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     return sorted(counted, key=lambda one: -one["batches"])
 
 
-MATCH = Stage("match", units, work, version=4)
+MATCH = Stage("match", units, work, version=4, by="cluster")

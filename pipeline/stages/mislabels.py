@@ -81,4 +81,4 @@ def _reasons(found: Mislabelled, names: pa.ChunkedArray, suggested: pa.Array) ->
     return reasons
 
 
-MISLABELS = Stage("mislabels", units, work, version=2)
+MISLABELS = Stage("mislabels", units, work, version=2, by="mislabels")

@@ -137,4 +137,4 @@ def _reasons(distance: np.ndarray, found: Outlying) -> list[str]:
     ]
 
 
-OUTLIERS = Stage("outliers", units, work, version=4)
+OUTLIERS = Stage("outliers", units, work, version=4, by="outliers")

@@ -30,11 +30,18 @@ from pixsieve.runtime.stage import Counts, Stage, Unit
 
 
 def units(run: Run) -> list[Unit]:
-    manifest, receipts = run.manifest, Receipts(run.path, "pairs")
+    receipts = Receipts(run.path, "pairs")
+    return [unit for view in run.views.names for unit in _units(run.by(view), receipts)]
+
+
+def _units(run: Run, receipts: Receipts) -> list[Unit]:
+    """Of one view; none if nobody sees the run by it."""
+    manifest, least = run.manifest, pair_settings.near(run)
     asked = {"links": list(pair_settings.links(run)), "listed": pair_settings.listed(run)}
     asked |= run.config.values("duplicates.max_pairs")
-    found = []
-    for pair in pair_files.pairs(manifest):
+    linked = run.config.matching == "exact" and pair_settings.clustered(run)
+    chosen, found = choice.reads(run) if linked else (), []
+    for pair in pair_files.pairs(run) if pair_settings.wanted(run) else []:
         own = {"near": NEAR, "links": LINKS, "neighbours": NEIGHBOURS} | (
             {"classes": CLASSES} if pair.a == pair.b else {}
         )
@@ -42,12 +49,12 @@ def units(run: Run) -> list[Unit]:
         before = _Before.of(run.path / LINKS.format(pair.name), here)
         depends = [
             asked | {"near": near, "left_out": files.digest_of(rows.tolist())}
-            for near, rows in _serving(run.near, here, served_from(receipts, pair.name), before)
+            for near, rows in _serving(least, here, served_from(receipts, pair.name), before)
         ]
         found.append(
             Unit(
                 pair.name,
-                pair_files.stored(run, pair.batches) + (choice.reads(run) if run.config.matching == "exact" else ()),
+                pair_files.stored(run, pair.batches) + chosen,
                 {what: path.format(pair.name) for what, path in own.items()},
                 depends[0],
                 tuple(depends[1:]),
@@ -87,7 +94,8 @@ def _serving(
 
 
 def work(run: Run, unit: Unit) -> Counts:
-    pair, asked = pair_files.named(run.manifest, unit.name), unit.depends
+    run = pair_files.seen(run, unit.name)
+    pair, asked = pair_files.named(run, unit.name), unit.depends
     left_out = run.manifest.dead_in(pair.batches)
     sides = [pair_files.nodes_of(run, block, left_out) for block in pair.blocks]
     rows, members, node_of = (

@@ -56,4 +56,4 @@ def work(run: Run, unit: Unit) -> Counts:
     return {"nodes": len(own), "proved": len(edges)}
 
 
-REACH = Stage("reach", units, work, version=2)
+REACH = Stage("reach", units, work, version=2, by="cluster")

@@ -9,6 +9,7 @@ from pixsieve.runtime.receipts import Receipts
 from pixsieve.runtime.stage import Counts, Stage, Unit
 
 TABLES = ("assignments", "clusters", "duplicates", "outliers", "mislabels", "findings", "images")
+SEEN = ("duplicates", "outliers", "mislabels", "cluster")  # sections of the configuration that name a view
 SHOWN = ["cluster", "size", "medoid", "persistence", "labels"]
 
 
@@ -18,9 +19,14 @@ def units(run: Run) -> list[Unit]:
     said = (*run.metadata.of_labels, *run.metadata.of_splits)
     reads = (*tables, "match.json", *searched, skipped.PLACE, *run.manifest.files(), *said)
     depends = run.config.values("source.path", "source.images", "embed.max_pixels", "embed.max_decode_mb")
-    depends |= {"descriptor": run.measure.name, "near": run.near, "truncated": _truncated(run)}
+    depends |= {"views": _views(run), "near": run.near, "truncated": _truncated(run)}
     depends |= {"labels": run.metadata.label, "splits": run.metadata.split}
     return [Unit("all", reads, {"numbers": "report/report.json", "page": "report/index.html"}, depends)]
+
+
+def _views(run: Run) -> dict[str, str]:
+    """The descriptor that each kind of finding comes from."""
+    return {name: run.by(getattr(run.config, name).by).measure.name for name in SEEN}
 
 
 def _truncated(run: Run) -> int:
@@ -43,4 +49,4 @@ def work(run: Run, unit: Unit) -> Counts:
     return {"rows": found["rows"]["live"]}
 
 
-REPORT = Stage("report", units, work, version=7)
+REPORT = Stage("report", units, work, version=7, by="duplicates")

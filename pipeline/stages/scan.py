@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -19,13 +19,15 @@ import pyarrow as pa
 from pixsieve import descriptors, files
 from pixsieve.backend import Backend
 from pixsieve.config.load import CONFIG
+from pixsieve.config.section import View
 from pixsieve.config.sections import Config, Embed, Source
 from pixsieve.errors import ConfigError, SourceError
-from pixsieve.folder import links, scale, skipped
+from pixsieve.folder import links, scale, skipped, views
 from pixsieve.folder.begun import check_fits
 from pixsieve.folder.manifest import LISTING, Grown, Manifest, Part, cut
 from pixsieve.folder.measure import NOT_ASKED, VECTORS, Measure
 from pixsieve.folder.run_folder import Run
+from pixsieve.folder.views import Made, Views
 from pixsieve.kernels import Metric
 from pixsieve.runtime.summary import StageSummary
 from pixsieve.sources import metadata, pictures, source, vectors
@@ -59,7 +61,7 @@ def scan(path: Path, config: Config, kind: str, backend: Backend, threads: int, 
     change = _change(known, listed.rows, other_bytes(path, config.source, known, listed.rows))
     _check_removed(config.source, known, change)
     metadata.scanned(path, config, listed.rows)
-    measure = _measure(path, config, kind, backend)
+    seen = _views(path, config, kind, backend)
     rows = links.scanned(path, listed.rows)
     # Only now: a configuration that does not fit the run must not take the place of the one that made it.
     files.write(path / CONFIG, config.dump().encode())
@@ -72,28 +74,36 @@ def scan(path: Path, config: Config, kind: str, backend: Backend, threads: int, 
         log.info("skipped, as they are no rows: %s", skipped.in_words(skipped.by_suffix(listed.skipped["key"])))
     if kind == VECTORS:
         scale.scanned(path, config.embed.scale, vectors.mapped(Path(config.source.path), path))
-    run = Run.of(path, config, backend, threads, manifest, measure)
+    run = Run.of(path, config, backend, threads, manifest, seen)
     summary = StageSummary("scan", 1, int(bool(counts["new"] or counts["removed"] or others)), counts=Counter(counts))
     summary.counts["skipped"] = len(listed.skipped)
     summary.seconds, summary.done = time.perf_counter() - started, counts["rows"]
     return Scanned(run, summary)
 
 
-def _measure(path: Path, config: Config, kind: str, backend: Backend) -> Measure:
-    """Written into the run folder; that of a network is taken from there if it was made of the same."""
-    made_of: list[Any]
+def _views(path: Path, config: Config, kind: str, backend: Backend) -> Views:
+    """Written into the run folder; the measure of a network is taken from there if it was made of the same."""
     if kind == VECTORS:
-        found, made_of = _of_vectors(path, config), [VECTORS]
         _check_symmetries(config, False, "given vectors")
+        copies, model = Made([VECTORS], _of_vectors(path, config)), None
     else:
         _check_embed_of_vectors(config)
-        descriptor = descriptors.of_images(config.embed)
-        _check_symmetries(config, descriptor.turned is not None, config.embed.model or config.embed.descriptor)
-        made_of = [config.embed.descriptor, config.embed.model, descriptor.made_of(config.embed)]
-        known = Measure.kept(path, made_of) if config.embed.model else None
-        found = known or descriptor.measure(config.embed, backend)
-    found.save(path, made_of)
-    return found
+        embed, asked = config.embed, descriptors.by(config.embed, config.duplicates.by)
+        network = embed.model is not None and "model" in (embed.copies, config.duplicates.by)
+        _check_symmetries(config, asked.turned is not None, str(embed.model) if network else embed.copies)
+        copies = _made(path, config.embed, "copies", backend)
+        model = _made(path, config.embed, "model", backend) if config.embed.apart else None
+    views.save(path, copies, model)
+    return Views(copies.measure, (model or copies).measure)
+
+
+def _made(path: Path, embed: Embed, view: View, backend: Backend) -> Made:
+    descriptor = descriptors.by(embed, view)
+    made_of = [embed.copies if view == "copies" else embed.model, descriptor.made_of(embed)]
+    known = views.kept(path, view)
+    if known is not None and known.made_of == made_of:
+        return known
+    return Made(made_of, descriptor.measure(embed, backend))
 
 
 def _of_vectors(path: Path, config: Config) -> Measure:
@@ -102,7 +112,8 @@ def _of_vectors(path: Path, config: Config) -> Measure:
     metric: Metric = "proximity" if asked.metric == "euclidean" else "cosine"
     dtype = asked.dtype if asked.dtype != "auto" else "float32" if asked.metric == "euclidean" else "float16"
     width = vectors.mapped(Path(config.source.path), path).shape[1]
-    known = Measure.load(path)
+    before = Views.load(path)
+    known = before and before.copies
     for what, there, here in (
         ("numbers a row", known and known.width, width),
         ("numbers", known and known.dtype, dtype),

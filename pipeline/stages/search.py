@@ -46,4 +46,4 @@ def searched(run: Run, settings: Clusterer, drawn: sample.Sample, seed: int) -> 
     return {"rows": len(drawn.rows), "of": drawn.of, "chosen": best, "candidates": records}
 
 
-SEARCH = Stage("search", units, work, version=2)
+SEARCH = Stage("search", units, work, version=2, by="cluster")

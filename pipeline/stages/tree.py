@@ -25,12 +25,12 @@ def units(run: Run) -> list[Unit]:
             {"tree": pair_files.TREE.format(pair.name)},
             {"left_out": files.digest_of(run.manifest.dead_in(pair.batches).tolist())},
         )
-        for pair in pair_files.pairs(run.manifest)
+        for pair in pair_files.pairs(run)
     ]
 
 
 def work(run: Run, unit: Unit) -> Counts:
-    pair, proved = pair_files.named(run.manifest, unit.name), files.read_arrays(run.path / pair_files.REACH)
+    pair, proved = pair_files.named(run, unit.name), files.read_arrays(run.path / pair_files.REACH)
     # Without core distances there is no tree.
     left_out = run.manifest.dead if len(proved["nodes"]) else np.arange(run.manifest.numbers)
     sides = [pair_files.nodes_of(run, block, left_out) for block in pair.blocks]
@@ -49,4 +49,4 @@ def work(run: Run, unit: Unit) -> Counts:
     return {"nodes": len(rows), "edges": len(edges)}
 
 
-TREE = Stage("tree", units, work, version=2)
+TREE = Stage("tree", units, work, version=2, by="cluster")

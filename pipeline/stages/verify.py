@@ -36,7 +36,7 @@ def units(run: Run) -> list[Unit]:
     receipts, found, asked = Receipts(run.path, "verify"), [], dict[str, Any]()
     if run.config.duplicates.symmetries:
         asked = run.config.values("duplicates.symmetries", "duplicates.max_pairs", "outliers.neighbours")
-    for pair in pair_files.pairs(run.manifest):
+    for pair in pair_files.pairs(run):
         batches = tuple(sorted({*pair.batches}))
         reads = (NEAR.format(pair.name), *luma_files(*batches), *pair_files.stored(run, batches))
         near, before = [run.near] if asked else [], served_from(receipts, pair.name)
@@ -80,7 +80,7 @@ def _new(candidates: NearPairs, known: NearPairs) -> NearPairs:
 def _turned_pairs(run: Run, unit: Unit) -> tuple[NearPairs, int]:
     """The near pairs of a node and a turned one, of each symmetry; and how many of these had too many. Inside a block
     the node with the lesser key is as it is: the inverse symmetry finds the others."""
-    pair, none = pair_files.named(run.manifest, unit.name), np.empty(0, np.int64)
+    pair, none = pair_files.named(run, unit.name), np.empty(0, np.int64)
     own, other = (pair_files.nodes_of(run, block, none) for block in (pair.a, pair.b))
     turn = descriptors.BUILT_IN[run.measure.name].turned
     assert turn is not None
@@ -140,4 +140,4 @@ def _compared(luma: np.ndarray, first: np.ndarray, second: np.ndarray, symmetry:
     return found
 
 
-VERIFY = Stage("verify", units, work, version=2)
+VERIFY = Stage("verify", units, work, version=2, by="duplicates")

@@ -66,6 +66,7 @@ def tune(run: Run, *, min_samples: int | None = None, rows: int = 20_000) -> Tun
         )
     if rows < 1:
         raise ConfigError(f"--rows is {rows}; at least 1 is needed")
+    run = run.by(run.config.cluster.by)
     _check_embedded(run)
     drawn = sample.draw(run, rows, run.config.run.seed)
     used = Dbscan(min_samples=asked).thinned(drawn.share).min_samples

@@ -15,7 +15,7 @@ from sklearn.preprocessing import RobustScaler, StandardScaler
 from pixsieve import Clusterer, Config, ConfigError, files
 from pixsieve.folder import scale
 from pixsieve.folder.embeddings import Store
-from pixsieve.folder.measure import Measure
+from pixsieve.folder.views import Views
 from pixsieve.matching import statistics
 from tests.pipeline.helpers import audit, by_key, ran, results
 from tests.pipeline.test_ownership import draw
@@ -39,7 +39,7 @@ def labels(run: Path) -> np.ndarray:
 
 def stored(run: Path) -> np.ndarray:
     """What the store holds, of a run of one batch."""
-    measure, batch_rows = Measure.load(run), files.read_json(run / "manifest/blocks.json")["batch_rows"]
+    measure, batch_rows = Views.load(run).copies, files.read_json(run / "manifest/blocks.json")["batch_rows"]
     rows = files.read_json(run / "manifest/blocks.json")["batches"][0][0]
     return Store(run, measure, batch_rows).read([0]).vectors[:rows]
 
@@ -227,7 +227,7 @@ def test_numbers_that_the_store_cannot_hold_have_a_status(tmp_path: Path):
     audit(tmp_path / "x.npy", tmp_path / "wide", *POINTS, "cluster.eps=1")
     assert [row["status"] for row in by_key(tmp_path / "wide", "images") if row["key"] == "4"] == ["too_large"]
     audit(tmp_path / "x.npy", tmp_path / "cosine", "embed.scale=standard", "embed.dtype=float32")
-    assert Measure.load(tmp_path / "cosine").dtype == "float32"
+    assert Views.load(tmp_path / "cosine").copies.dtype == "float32"
 
 
 def test_a_folder_looks_the_same_after_every_run(tmp_path: Path):

@@ -9,7 +9,8 @@ import pkgutil, importlib, sys
 import pixsieve, pixsieve.kernels
 for package in (pixsieve, pixsieve.kernels):
     for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
-        if not module.name.endswith(("__main__", "engines.fused")):  # which the engine of the GPU imports
+        # The engine of the GPU imports the one, a network the other, when they are needed.
+        if not module.name.endswith(("__main__", "engines.fused", "models.lite0")):
             importlib.import_module(module.name)
 found = [name for name in {GPU!r} if name in sys.modules]
 assert not found, found

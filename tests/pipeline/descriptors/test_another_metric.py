@@ -17,7 +17,7 @@ from pixsieve.tune.tuning import tune
 from tests.pipeline.descriptors import difference
 from tests.pipeline.helpers import audit, by_key
 
-CUT = ("run.batch_rows=32", "run.block_rows=64", "embed.descriptor=difference", "cluster.similarity=0.85")
+CUT = ("run.batch_rows=32", "run.block_rows=64", "embed.copies=difference", "cluster.similarity=0.85")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -49,7 +49,7 @@ def similarity(x: np.ndarray) -> np.ndarray:
 
 def test_pairs_and_dbscan_are_those_of_a_brute_force(images: Path, tmp_path: Path):
     assert audit(images, tmp_path / "run", *CUT).exit_code == 0
-    assert audit(images, tmp_path / "whole", "embed.descriptor=difference", "cluster.similarity=0.85").exit_code == 0
+    assert audit(images, tmp_path / "whole", "embed.copies=difference", "cluster.similarity=0.85").exit_code == 0
     x, keys = bits(tmp_path / "run")
     like = similarity(x)
     cluster = {row["key"]: row["cluster"] for row in by_key(tmp_path / "run", "assignments")}
@@ -115,7 +115,7 @@ def test_what_it_has_not_is_named(images: Path, tmp_path: Path):
     with pytest.raises(ConfigError, match="rows of difference cannot be turned"):
         audit(images, tmp_path / "run", *CUT, "duplicates.symmetries=true")
     with pytest.raises(ConfigError, match="no 'dcd'; nearest known: dct"):
-        run(Config.load(images, out=tmp_path / "run", settings=["embed.descriptor=dcd", "workers.device=cpu"]))
+        run(Config.load(images, out=tmp_path / "run", settings=["embed.copies=dcd", "workers.device=cpu"]))
     jaccard = Measure("some", "jaccard", "uint32", 4, 0.9)
     with pytest.raises(ConfigError, match="no coordinates"):
         jaccard.coordinates(np.zeros((1, 4), np.uint32))

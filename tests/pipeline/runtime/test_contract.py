@@ -23,7 +23,7 @@ from tests.pipeline.sources import given
 # Change no result, by promise: where things lie, how much is in flight, who works, how pairs are cut.
 FREE = ("workers", "embed.batch_size", "embed.read_ahead_mb", "source.path", "source.format", "run.block_rows")
 # Settings that are declared under another name, with what they come to.
-AS = {"embed.descriptor": "descriptor", "embed.model": "descriptor", "embed.weights": "made_of"}
+AS = {"embed.copies": "descriptor", "embed.model": "descriptor", "embed.weights": "made_of"}
 # Of the folder as a whole; what matters of it is in the digests of the manifest and of the shards.
 FREE_FILES = ("zarr.json", "source/vectors.npy", "source/names.parquet")
 COLUMNS = "source/metadata.parquet"
@@ -131,6 +131,7 @@ FLOWS = {
     "kmeans": (vectors, ("cluster.method=kmeans", "cluster.n_clusters=4")),
     "search": (vectors, ("cluster.search={similarity: [0.8, 0.9]}", "duplicates.adaptive=0.5")),
     "search per batch": (vectors, ("cluster.search={similarity: [0.8, 0.9], per: batch}",)),
+    "two views": (images, ("embed.model=lite0", "outliers.by=copies", "duplicates.adaptive=0.5")),
     "dataeval": (vectors, ("outliers.rule=dataeval", "match.mode=off")),
 }
 
@@ -161,10 +162,11 @@ def scanned(request, tmp_path: Path) -> Run:
 
 def test_units_use_what_they_declare_and_nothing_else(scanned: Run):
     for stage in FLOW:
+        seen = stage.seen(scanned)
         if stage.prepare is not None:
-            stage.prepare(scanned)
-        for unit in stage.units(scanned):
-            assert undeclared(scanned, stage, unit) == [], f"{stage.name} {unit.name}"
+            stage.prepare(seen)
+        for unit in stage.units(seen):
+            assert undeclared(seen, stage, unit) == [], f"{stage.name} {unit.name}"
 
 
 @pytest.mark.parametrize(
@@ -174,6 +176,7 @@ def test_units_use_what_they_declare_and_nothing_else(scanned: Run):
 def test_a_setting_that_is_left_out_is_seen(tmp_path: Path, stage: str, name: str):
     audit(images(tmp_path), tmp_path / "run", "run.batch_rows=30")
     run, of = Run.open(tmp_path / "run"), next(s for s in FLOW if s.name == stage)
+    run = of.seen(run)
     unit = of.units(run)[0]
     assert name in unit.depends
     less = replace(unit, depends={key: value for key, value in unit.depends.items() if key != name})

@@ -123,8 +123,11 @@ def test_only_dct_knows_turned_copies(tmp_path: Path):
     with pytest.raises(ConfigError, match="rows of given vectors cannot be turned"):
         audit(tmp_path / "x.npy", tmp_path / "run", "duplicates.symmetries=true")
     save(tmp_path / "images/a.png", pattern(np.random.default_rng(0)))
+    turned = ("duplicates.symmetries=true", "embed.model=resnet18")
     with pytest.raises(ConfigError, match="rows of resnet18 cannot be turned"):
-        audit(tmp_path / "images", tmp_path / "other", "duplicates.symmetries=true", "embed.model=resnet18")
+        audit(tmp_path / "images", tmp_path / "other", *turned, "embed.copies=model")
+    with pytest.raises(ConfigError, match="rows of resnet18 cannot be turned"):
+        audit(tmp_path / "images", tmp_path / "other", *turned, "duplicates.by=model")
 
 
 def same(source: Path, tmp_path: Path, before: tuple[str, ...], after: tuple[str, ...]) -> None:
