@@ -73,7 +73,7 @@ class Part(NamedTuple):
         if self.frame.distance:
             tile -= 0.5 * (x * x).sum(axis=1)[:, None]
             tile -= 0.5 * (y * y).sum(axis=1)
-        return tile, 4 * (self.frame.depth + 10) * 2.0**-53 + 1e-14
+        return tile, 4 * (self.frame.depth + 10) * 2.0**-53 + 1e-14 + self.frame.rounding
 
 
 class Found(NamedTuple):

@@ -50,6 +50,9 @@ class Frame:
             self.radius = max(longest) or 1.0
             if space.metric == "proximity":
                 self.radius = max(self.radius, LEAST_RADIUS / space.scale)
+        # By how much `score` is off where a closeness near 1 stands for a small distance: that is (1 + distance) 2^-51
+        # off after its way through 1 / (1 + distance) and back, and no score is asked for beyond 3 radii.
+        self.rounding = 3 * (1 / (self.radius * space.scale) + 3) * 2.0**-51 if space.metric == "proximity" else 0.0
 
     def rows(self, ids: Any, dtype: Any = np.float64) -> Array:
         """(m, depth) coordinates of these rows, each within rounding of the dtype."""
@@ -122,7 +125,7 @@ def _lengths(xp: Any, x: Array) -> Array:
 
 
 def full(engine: Any, frame: Frame, order: Array) -> Screen:
-    return screen(engine, frame, order, frame.rows, frame.depth, 1e-14)
+    return screen(engine, frame, order, frame.rows, frame.depth, 1e-14 + frame.rounding)
 
 
 def prefix(engine: Any, frame: Frame, order: Array, axes: Array) -> Screen:

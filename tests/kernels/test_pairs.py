@@ -3,7 +3,7 @@
 import hypothesis.strategies as st
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 
 from pixsieve import kernels
 from pixsieve.kernels.engines.host import Host
@@ -14,6 +14,8 @@ METRICS = ("cosine", "euclidean", "proximity", "hamming", "jaccard")
 
 
 @settings(max_examples=120, deadline=None)
+# A distance that is the threshold, small beside 1: 1 / (1 + distance) rounds it.
+@example(0, 16, None, 1, "proximity", "float64", 1e-3, 1.0, 1, (8, 16), "off")
 @given(
     seed=st.integers(0, 2**32 - 1),
     n=st.integers(0, 130),
