@@ -7,12 +7,14 @@ TensorFlow's, so that convolutions pad as TensorFlow's "same" does.
 
 from collections import OrderedDict
 from importlib.util import find_spec
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from pixsieve.errors import ConfigError
 from pixsieve.models.network import Network, of_module, reading_weights
@@ -61,6 +63,7 @@ def load(file: Path, precision: str, device: str) -> Network:
     model = Lite0()
     with reading_weights(file, "lite0"):
         model.read(file)
+    fuse(model.eval())
     return of_module(model, transform, precision, device)
 
 
@@ -138,6 +141,20 @@ class Lite0(nn.Module):
             head, *rest = key.split(".")
             kept[".".join([head, rest[0], "layers", *rest[1:]] if head == "_blocks" else [head, *rest])] = value
         self.load_state_dict(kept)
+
+
+def fuse(model: nn.Module) -> None:
+    """Makes each convolution and the normalisation after it one, which in evaluation changes nothing but rounding."""
+    children = list(model.named_children())
+    for (_, layer), (then, norm) in pairwise(children):
+        if isinstance(layer, Same) and isinstance(norm, nn.BatchNorm2d):
+            assert norm.running_mean is not None and norm.running_var is not None
+            layer.weight, layer.bias = fuse_conv_bn_weights(
+                layer.weight, None, norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias
+            )
+            setattr(model, then, nn.Identity())
+    for _, child in children:
+        fuse(child)
 
 
 def _normalised(width: int) -> nn.BatchNorm2d:

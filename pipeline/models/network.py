@@ -28,7 +28,7 @@ def of_module(model: Any, transform: Callable[[Any], Any], precision: str, devic
     size) float32, both tensors."""
     import torch
 
-    model.eval().to(device)
+    model.eval().to(device, memory_format=torch.channels_last)  # half as long again is spent without
     dtype = {"float32": torch.float32, "bfloat16": torch.bfloat16}[precision]
 
     def prepare(pixels: np.ndarray, luma: np.ndarray) -> np.ndarray:
@@ -43,7 +43,7 @@ def of_module(model: Any, transform: Callable[[Any], Any], precision: str, devic
         whole = np.zeros((at_once, *part.shape[1:]), part.dtype)
         whole[: len(part)] = part
         with torch.inference_mode(), torch.autocast(device, dtype, enabled=precision != "float32"):
-            features = model(torch.from_numpy(whole).to(device))
+            features = model(torch.from_numpy(whole).to(device, memory_format=torch.channels_last))
         flat = features.flatten(1).double()
         length = torch.linalg.vector_norm(flat, dim=1, keepdim=True)
         sound = (length > 0) & torch.isfinite(length)

@@ -35,6 +35,18 @@ def test_photos_are_classified(photo: str, shown: int):
     assert int(logits.argmax()) == shown and float(logits.softmax(0).max()) > 0.3
 
 
+def test_one_layer_of_two_is_as_both():
+    model = lite0.Lite0()
+    model.read(lite0.weights())
+    x = lite0.transform(torch.tensor(load_sample_image("flower.jpg")).permute(2, 0, 1))[None]
+    with torch.inference_mode():
+        before = model.eval()(x)
+        lite0.fuse(model)
+        after = model(x)
+    assert not any(isinstance(layer, torch.nn.BatchNorm2d) for layer in model.modules())
+    np.testing.assert_allclose(after, before, atol=1e-4)
+
+
 @settings(max_examples=40, deadline=None)
 @given(
     st.integers(1, 9), st.integers(1, 9), st.sampled_from([1, 3, 5]), st.sampled_from([1, 2]), st.integers(0, 2**32 - 1)
