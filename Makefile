@@ -4,10 +4,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 IMAGES ?=
 RUN ?=
+# CORE=1: without torch and the weights of a model; what is shown in an image is then not known.
+CORE ?=
 
 .PHONY: run test test-slow test-gpu check clean
 
-run: $(VENV)/ready
+run: $(VENV)/ready$(if $(CORE),-core)
 ifeq ($(IMAGES),)
 	test -d runs/demo-images || $(BIN)/pixsieve demo runs/demo-images
 	$(BIN)/pixsieve run runs/demo-images --out "$(or $(RUN),runs/demo)"
@@ -32,9 +34,13 @@ check: $(VENV)/ready-test
 	ln -s $(CURDIR)/pipeline/* $(CURDIR)/kernels $(VENV)/types/pixsieve
 	MYPYPATH=$(VENV)/types $(BIN)/mypy
 
-$(VENV)/ready: pyproject.toml constraints.txt
+$(VENV)/ready-core: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
+	touch $@
+
+$(VENV)/ready: $(VENV)/ready-core
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[models]"
 	touch $@
 
 $(VENV)/ready-test: $(VENV)/ready

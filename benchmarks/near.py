@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 
 from benchmarks import planted, record, table
+from pixsieve import backend
 from pixsieve.descriptors import dct
 from pixsieve.descriptors.dct import turned_vectors
 from pixsieve.descriptors.structure import AGREE, agreement, see
@@ -36,7 +37,7 @@ def main() -> None:
     folder: Path = parser.parse_args().set
     truth = json.loads((folder / "truth.json").read_text("utf-8"))
     names, luma = read(folder, truth)
-    vectors = dct.embedder("cpu")(luma).astype(np.float64)
+    vectors = dct.embedder(backend.cpu())(luma).astype(np.float64)
     place, source = {name: at for at, name in enumerate(names)}, planted.source(truth)
     kinds = [(place[o], place[c], kind) for o, copies in truth["groups"].items() for c, kind in copies.items()]
     mirrored = turned_vectors(vectors, MIRRORED)

@@ -3,10 +3,12 @@
 import gc
 import logging
 import os
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -16,6 +18,7 @@ from pixsieve import kernels
 from pixsieve.errors import ConfigError
 
 log = logging.getLogger("pixsieve")
+DRIVER = Path("/proc/driver/nvidia/version")  # there where Linux has NVIDIA's driver
 
 
 @dataclass(frozen=True)
@@ -48,19 +51,14 @@ def choose(device: str) -> Literal["cpu", "gpu"]:
 
 def _why_no_gpu() -> str | None:
     try:
-        import torch
-    except ImportError as error:
-        return f"torch cannot be imported: {error}"
-    if not torch.cuda.is_available():
-        return "torch sees no CUDA device"
-    try:
         import cupy
 
         if not cupy.cuda.is_available():
             return "cupy sees no CUDA device"
         import cuml  # noqa: F401
     except ImportError as error:
-        return f"a CUDA device is there, but not the GPU packages: {error}; see the README"
+        there = "a GPU is there, but not the GPU packages" if DRIVER.exists() else "the GPU packages are not installed"
+        return f"{there}: {error}; see the README"
     return None
 
 
@@ -81,7 +79,7 @@ def cpu() -> Backend:
         kernels.join,
         32_768,
         _collect,
-        {"torch": version("torch")},
+        _versions("torch"),
     )
 
 
@@ -91,7 +89,6 @@ def gpu() -> Backend:
     os.environ.setdefault("SCIPY_ARRAY_API", "1")
     import cuml
     import cupy
-    import torch
 
     log.info("pairs on the GPU: %s", "one fused kernel" if kernels.fused_on_gpu() else "tile by tile, without Triton")
 
@@ -110,11 +107,12 @@ def gpu() -> Backend:
 
     def release() -> None:
         _collect()
-        torch.cuda.empty_cache()
+        if "torch" in sys.modules:
+            sys.modules["torch"].cuda.empty_cache()
         cupy.get_default_memory_pool().free_all_blocks()
         cupy.get_default_pinned_memory_pool().free_all_blocks()
 
-    versions = {"torch": torch.__version__, "cupy": cupy.__version__, "cuml": cuml.__version__}
+    versions = {"cupy": cupy.__version__, "cuml": cuml.__version__} | _versions("torch")
     return Backend(
         "gpu",
         "cuda",
@@ -128,6 +126,14 @@ def gpu() -> Backend:
         release,
         versions,
     )
+
+
+def _versions(package: str) -> dict[str, str]:
+    """Of a package that may be installed."""
+    try:
+        return {package: version(package)}
+    except PackageNotFoundError:
+        return {}
 
 
 def _mapped(function: Callable[[Any], Any], part: Any) -> Any:

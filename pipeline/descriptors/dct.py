@@ -7,7 +7,7 @@ spectra fall with the frequency; unit length.
 """
 
 from collections.abc import Callable
-from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from pixsieve.config.sections import Embed
 from pixsieve.descriptors.descriptor import Descriptor, Embedder
 from pixsieve.folder.measure import Measure
 from pixsieve.images.luma import SIDE, small
+from pixsieve.kernels.arrays import array_module
 
 FREQUENCIES = 8
 DIM = FREQUENCIES**2 - 1
@@ -24,7 +25,7 @@ MEASURE = Measure("dct", "cosine", "float16", DIM, near=0.70, semantic=False, ve
 
 
 def load(embed: Embed, backend: Backend) -> Embedder:
-    return Embedder(lambda pixels, luma: small(luma), embedder(backend.torch_device))
+    return Embedder(lambda pixels, luma: small(luma), embedder(backend))
 
 
 def basis() -> np.ndarray:
@@ -35,33 +36,36 @@ def basis() -> np.ndarray:
     return rows
 
 
-@lru_cache(2)
-def embedder(device: str) -> Callable[[np.ndarray], np.ndarray]:
+def embedder(backend: Backend) -> Callable[[np.ndarray], np.ndarray]:
     """A function (n, 64, 64) uint8 -> (n, 63) float16 of unit length, zero for a flat image.
 
     The ranks are exact and the rest is float64: what is rounded to float16 is the same on every device, and for every
     company that an image has in its batch, but for values that lie within 1e-15 of the middle between two float16.
     """
-    import torch
-
-    transform = torch.from_numpy(basis()).to(device)
-    order = torch.arange(FREQUENCIES, device=device)
-    weight = (1 + order[:, None] + order).double()
+    order = np.arange(FREQUENCIES)
+    transform, weight = map(backend.to_device, (basis(), 1.0 + order[:, None] + order))
 
     def embed(batch: np.ndarray) -> np.ndarray:
-        grey = torch.from_numpy(batch).to(device).reshape(len(batch), -1).long()
-        ones = torch.ones_like(grey, dtype=torch.int32)
-        count = torch.zeros((len(batch), 256), dtype=torch.int32, device=device).scatter_add_(1, grey, ones)
-        # The mean rank of the values at one level, from 0: those below it, and half of its others.
-        rank = torch.cumsum(count, 1) - (count + 1) / 2 - (SIDE * SIDE - 1) / 2
-        rank = rank.double().gather(1, grey).reshape(-1, SIDE, SIDE)
-        frequencies = (transform @ rank @ transform.T * weight).reshape(len(batch), -1)[:, 1:]
-        length = torch.linalg.vector_norm(frequencies, dim=1, keepdim=True)
+        ranks = centred_ranks(backend.to_device(batch.reshape(len(batch), -1)))
+        xp = array_module(ranks)
+        frequencies = transform @ ranks.reshape(-1, SIDE, SIDE) @ transform.T * weight
+        vectors = frequencies.reshape(len(batch), -1)[:, 1:]
+        length = xp.sqrt((vectors**2).sum(axis=1, keepdims=True))
         # A flat image has rank 0 everywhere; symmetric ones may leave rounding dust where the sum is 0.
-        vectors = torch.where(length > 1e-6, frequencies / length.clamp_min(1e-6), 0.0)
-        return vectors.half().cpu().numpy()
+        unit = xp.where(length > 1e-6, vectors / xp.maximum(length, 1e-6), 0.0)
+        return backend.to_host(unit.astype(np.float16))
 
     return embed
+
+
+def centred_ranks(grey: Any) -> Any:
+    """(n, m) float64 of (n, m) uint8: the rank of each value in its row, the mean rank among equal ones, less the mean
+    of all."""
+    xp, (n, m) = array_module(grey), grey.shape
+    levels = grey.astype(np.int64) + 256 * xp.arange(n)[:, None]
+    count = xp.bincount(levels.ravel(), minlength=256 * n).reshape(n, 256)
+    rank = xp.cumsum(count, axis=1) - (count + 1) / 2 - (m - 1) / 2
+    return rank.ravel()[levels]
 
 
 def turned_vectors(vectors: np.ndarray, symmetry: int) -> np.ndarray:

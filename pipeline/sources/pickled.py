@@ -9,6 +9,7 @@ import pickle
 import sys
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -141,6 +142,11 @@ class _Unpickler(pickle.Unpickler):
             raise SourceError(
                 f"source.path: {self.path} was not read: it wants to use {module}.{name}, and a pickle may use only"
                 " arrays, tensors, containers and Datapoint. Save it as .npz: vectors, keys, labels"
+            )
+        if module.partition(".")[0] == "torch" and find_spec("torch") is None:
+            raise SourceError(
+                f"source.path: {self.path} holds tensors of PyTorch, which is not installed: pip install torch, or save"
+                " it as .npz: vectors, keys, labels"
             )
         return self.allowed[module, name]
 

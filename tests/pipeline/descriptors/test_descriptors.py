@@ -29,7 +29,7 @@ def test_dct_equals_the_slow_one():
     rng = np.random.default_rng(0)
     batch = np.stack([cv2.resize(pattern(rng)[:, :, 0], (64, 64)) for _ in range(20)])
     batch[3], batch[4] = 7, rng.integers(0, 256, (64, 64))
-    got = dct.embedder("cpu")(batch)
+    got = dct.embedder(backend.cpu())(batch)
     assert got.dtype == np.float16 and got.shape == (20, 63)
     for vector, grey in zip(got, batch, strict=True):
         np.testing.assert_allclose(vector, slow(grey), atol=6e-4)
@@ -39,7 +39,7 @@ def test_dct_equals_the_slow_one():
 def test_dct_does_not_depend_on_the_company():
     rng = np.random.default_rng(0)
     batch = rng.integers(0, 256, (40, 64, 64), dtype=np.uint8)
-    embed = dct.embedder("cpu")
+    embed = dct.embedder(backend.cpu())
     whole = embed(batch)
     for size in (1, 3, 17):
         np.testing.assert_array_equal(np.concatenate([embed(batch[i : i + size]) for i in range(0, 40, size)]), whole)
@@ -47,7 +47,7 @@ def test_dct_does_not_depend_on_the_company():
 
 def test_mirroring_turns_the_signs_of_odd_columns():
     grey = cv2.resize(pattern(np.random.default_rng(0))[:, :, 0], (64, 64))
-    plain, mirrored = dct.embedder("cpu")(np.stack([grey, grey[:, ::-1]]))
+    plain, mirrored = dct.embedder(backend.cpu())(np.stack([grey, grey[:, ::-1]]))
     signs = np.tile([1, -1], 32)[1:]
     np.testing.assert_allclose(plain * signs, mirrored, atol=1e-3)
 
@@ -55,7 +55,7 @@ def test_mirroring_turns_the_signs_of_odd_columns():
 @pytest.mark.gpu
 def test_dct_on_the_gpu_equals_the_cpu():
     batch = np.random.default_rng(0).integers(0, 256, (300, 64, 64), dtype=np.uint8)
-    one, two = (dct.embedder(device)(batch).astype(np.float64) for device in ("cpu", "cuda"))
+    one, two = (dct.embedder(on)(batch).astype(np.float64) for on in (backend.cpu(), backend.gpu()))
     assert (np.einsum("ij,ij->i", one, two) > 1 - 1e-3).all()
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from pixsieve import backend
 from pixsieve.descriptors import dct
 from pixsieve.descriptors.dct import turned_vectors
 from pixsieve.images.symmetries import SYMMETRIES, inverse, turned
@@ -14,7 +15,7 @@ EVERY = range(len(SYMMETRIES))
 def test_vectors_turn_with_their_images(symmetry):
     rng = np.random.default_rng(symmetry)
     images = rng.integers(0, 256, (20, 64, 64)).astype(np.uint8)
-    embed = dct.embedder("cpu")
+    embed = dct.embedder(backend.cpu())
     want = embed(np.stack([turned(image, symmetry) for image in images]))
     got = turned_vectors(embed(images), symmetry)
     assert got.dtype == np.float16
