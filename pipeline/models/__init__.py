@@ -32,7 +32,8 @@ def _check_torch() -> None:
     missing = [package for package in ("torch", "torchvision") if find_spec(package) is None]
     if missing:
         raise ConfigError(
-            f"embed.model needs {' and '.join(missing)}: pip install 'pixsieve[models]'; without a model: embed.model=null"
+            f"embed.model needs {' and '.join(missing)}: pip install 'pixsieve[models]';"
+            " without a model: embed.model=null"
         )
 
 
