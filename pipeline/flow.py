@@ -9,6 +9,8 @@ from pixsieve import backend
 from pixsieve.config.sections import Config
 from pixsieve.errors import ConfigError
 from pixsieve.folder.begun import check_ours
+from pixsieve.folder.measure import VECTORS
+from pixsieve.models import choice
 from pixsieve.runtime import progress
 from pixsieve.runtime.execute import NO_ROOM
 from pixsieve.runtime.lock import locked
@@ -21,10 +23,12 @@ from pixsieve.stages.scan import scan
 STAGES = ["scan", *(stage.name for stage in FLOW)]
 
 
-def run(config: Config, *, until: str | None = None, only: str | None = None, moved: bool = False) -> Summary:
+def run(
+    config: Config, *, until: str | None = None, only: str | None = None, moved: bool = False, refit: bool = False
+) -> Summary:
     """Brings the run folder up to date with the source and the configuration, as far as stage `until`; or does one
     stage only, with what the stages before it have left there. A run folder belongs to one source; moved: this source
-    is the same at another place.
+    is the same at another place. refit: draws the sample anew that embed.normalise is fitted on.
 
     Raises a PixsieveError that says what is wrong. A unit that fails is in the summary; the others are done.
     """
@@ -35,13 +39,25 @@ def run(config: Config, *, until: str | None = None, only: str | None = None, mo
         raise ConfigError("--until and --only: give one of them")
     last = until or only
     kind = source.kind(config.source)
-    device, path = backend.of(backend.choose(config.workers.device)), Path(config.run.path)
+    path = Path(config.run.path)
+    config, note = _chosen(config, kind, path)
+    device = backend.of(backend.choose(config.workers.device))
     check_ours(path)
     with _usable(path), locked(path), progress.logging_to(path / "logs"):
         for partial in path.rglob("*.partial"):  # left by a process that was killed
             partial.unlink()
-        this, scanned = scan(path, config, kind, device, len(os.sched_getaffinity(0)), moved)
-        return walk(this, FLOW[: STAGES.index(last)] if last else FLOW, scanned, only)
+        this, scanned = scan(path, config, kind, device, len(os.sched_getaffinity(0)), moved, refit)
+        summary = walk(this, FLOW[: STAGES.index(last)] if last else FLOW, scanned, only)
+        summary.notes += [note] if note else []
+        return summary
+
+
+def _chosen(config: Config, kind: str, path: Path) -> tuple[Config, str | None]:
+    """With the model that is there, and a line where there is none."""
+    if kind == VECTORS:
+        return config, None
+    embed, note = choice.chosen(config.embed, path)
+    return config.model_copy(update={"embed": embed}), note
 
 
 @contextmanager

@@ -77,6 +77,10 @@ def run_(
     moved: Annotated[
         bool, typer.Option("--moved", help="The source of the run folder is at another place than it was.")
     ] = False,
+    refit: Annotated[
+        bool,
+        typer.Option("--refit", help="Fit embed.normalise again, on the rows of now: vectors of the model change."),
+    ] = False,
     scheduler_file: Annotated[
         Path | None, typer.Option(help="Work on the Dask cluster of this scheduler file.")
     ] = None,
@@ -86,7 +90,9 @@ def run_(
     if scheduler_file is not None:
         settings += ["workers.kind=attach", f"workers.scheduler_file={str(scheduler_file.absolute())!r}"]
     with _exit_codes():
-        summary = audit(Config.load(source, out=out, settings=settings), until=until, only=only, moved=moved)
+        summary = audit(
+            Config.load(source, out=out, settings=settings), until=until, only=only, moved=moved, refit=refit
+        )
         typer.echo("\n".join(ending(summary)))
     raise typer.Exit(summary.exit_code)
 

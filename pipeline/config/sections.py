@@ -1,6 +1,7 @@
 """The configuration: strict YAML in, one frozen value out."""
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -37,6 +38,12 @@ AUTO, FOLDER, NONE = "auto", "folder", "none"  # words where a column of the met
 Asked = Annotated[Name, BeforeValidator(lambda asked: AUTO if asked is None else asked)]
 
 
+def _normalise(asked: str) -> str:
+    if not re.fullmatch(r"auto|l2|(centre|whiten)(:[1-9][0-9]{0,5})?", asked):
+        raise ValueError("one of auto, l2, centre, centre:DIMS, whiten, whiten:DIMS; for example centre:256")
+    return asked
+
+
 class Source(Section):
     path: Name
     pattern: str | Annotated[list[str], Field(min_length=1)] | None = None  # null: what is a picture
@@ -64,8 +71,11 @@ class RunFolder(Section):
 
 class Embed(Section):
     copies: Name = "dct"  # the descriptor that copies are found by; model: the network
-    model: str | None = None  # lite0 or a torchvision network: what clusters, outliers and labels are found by
+    # lite0 or a torchvision network: what clusters, outliers and labels are found by; auto: lite0 where it is installed
+    model: str | None = AUTO
     weights: str | None = None  # a file, or torchvision's name of the weights
+    # What its features are made comparable by: l2, centre[:DIMS], whiten[:DIMS]; auto: centre:256 beside a descriptor
+    normalise: Annotated[str, AfterValidator(_normalise)] = AUTO
     metric: Literal["cosine", "euclidean"] = "cosine"  # of given vectors
     scale: Literal["none", "standard", "robust"] = "none"  # of given vectors: each column, over all rows
     dtype: Literal["auto", "float16", "float32"] = "auto"  # given vectors are kept in; auto: float32 of euclidean
@@ -164,7 +174,7 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _weights_have_a_model(self) -> Self:
-        if self.embed.weights and not self.embed.model:
+        if self.embed.weights and self.embed.model in (None, AUTO):
             raise ValueError("embed.weights is given but embed.model is not")
         return self
 

@@ -27,5 +27,6 @@ class Descriptor:
     load: Callable[[Embed, Backend], Embedder]  # ConfigError where that cannot be
     made_of: Callable[[Embed], Any] = lambda embed: None  # what rows follow from beside images and settings, as JSON
     attributes: Callable[[Embed, Backend], dict[str, Any]] = lambda embed, backend: {}  # to be kept with the rows
+    normalised: bool = False  # whether embed.normalise is about its rows
     # Rows of images turned by images/symmetries.py; None: that cannot be had from the rows. Its pairs are verified.
     turned: Callable[[np.ndarray, int], np.ndarray] | None = None

@@ -7,6 +7,7 @@ from pixsieve import files, models
 from pixsieve.backend import Backend
 from pixsieve.config.sections import Embed
 from pixsieve.descriptors.descriptor import Descriptor, Embedder
+from pixsieve.folder.geometry import Form
 from pixsieve.folder.measure import Measure
 from pixsieve.models.network import Network
 
@@ -14,7 +15,11 @@ NEAR = 0.95  # a cautious convention, not a test
 
 
 def measure(embed: Embed, backend: Backend) -> Measure:
-    return Measure(str(embed.model), "cosine", "float16", _network(embed, backend).dim, NEAR)
+    name, width, form = str(embed.model), _network(embed, backend).dim, Form.of(embed.normalise)
+    if form is None:
+        return Measure(name, "cosine", "float16", width, NEAR)
+    made = f"{name}-{embed.normalise.replace(':', '-')}"
+    return Measure(made, "cosine", "float16", min(form.dims or width, width), NEAR, features=name, features_width=width)
 
 
 def load(embed: Embed, backend: Backend) -> Embedder:
@@ -47,4 +52,4 @@ def _load(model: str, weights: str | None, precision: str, device: str, digest: 
     return models.load(model, weights, precision, device)
 
 
-DESCRIPTOR = Descriptor(measure, load, weights, attributes)
+DESCRIPTOR = Descriptor(measure, load, weights, attributes, normalised=True)

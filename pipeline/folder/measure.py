@@ -9,8 +9,8 @@ The scan writes it into the run folder (folder/views.py). The geometry follows f
     jaccard   MinHash signatures (integers)    share of equal entries    1 - similarity
 """
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 import numpy as np
 
@@ -30,6 +30,15 @@ class Measure:
     near: float  # the similarity above which two images count as near duplicates, where the configuration names none
     semantic: bool = True  # whether near rows show the same kind of thing, rather than are copies
     verified: bool = False  # whether near pairs are compared once more, by the small images that were embedded
+    features: str | None = None  # the group of what the rows are made of by folder/geometry.py; None: of images
+    features_width: int = 0
+
+    @property
+    def embedded(self) -> Self:
+        """The measure of the rows that images become."""
+        if self.features is None:
+            return self
+        return replace(self, name=self.features, width=self.features_width, features=None, features_width=0)
 
     @property
     def euclidean(self) -> bool:

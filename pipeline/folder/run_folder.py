@@ -10,7 +10,7 @@ from pixsieve.config.load import CONFIG
 from pixsieve.config.section import View
 from pixsieve.config.sections import Config
 from pixsieve.errors import FolderDamagedError
-from pixsieve.folder import scale, skipped
+from pixsieve.folder import geometry, scale, skipped
 from pixsieve.folder.embeddings import Store
 from pixsieve.folder.links import Links
 from pixsieve.folder.manifest import Manifest
@@ -34,6 +34,7 @@ class Run:
     skipped: dict[str, str]  # the digest of skipped.parquet, as units name it
     links: Links
     scale: dict[str, str]  # the digest of source/scale.npz, if there is one, as units name it
+    sampled: dict[str, str]  # that of source/sampled.npz
     view: View | None = None  # by which its vectors and pairs are seen; None: nobody needs any
 
     @classmethod
@@ -56,17 +57,29 @@ class Run:
     def of(cls, root: Path, config: Config, on: Backend, threads: int, manifest: Manifest, views: Views) -> Self:
         """With what a scan has written beside the manifest."""
         metadata = Metadata.load(root, config.source, views.copies.name != VECTORS)
-        beside = metadata, skipped.digests(root), Links.load(root), scale.digests(root)
+        beside = metadata, skipped.digests(root), Links.load(root), scale.digests(root), geometry.digests(root)
         return cls(root, config, on, threads, manifest, views, *beside)
 
     @property
     def digests(self) -> dict[str, str]:
         """Of the files that the scan has written, by their paths in the run folder."""
-        return self.manifest.digests() | self.metadata.digests | self.skipped | self.links.digests | self.scale
+        return (
+            self.manifest.digests()
+            | self.metadata.digests
+            | self.skipped
+            | self.links.digests
+            | self.scale
+            | self.sampled
+        )
 
     def by(self, view: View) -> Self:
         """The same run, seen by a view."""
         return replace(self, view=view)
+
+    @property
+    def embedded(self) -> Self:
+        """The same run, seen as images are embedded, before folder/geometry.py."""
+        return replace(self, views=self.views.embedded)
 
     @property
     def measure(self) -> Measure:

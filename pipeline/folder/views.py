@@ -33,6 +33,11 @@ class Views(NamedTuple):
         """One for each measure."""
         return ("copies", "model") if self.apart else ("copies",)
 
+    @property
+    def embedded(self) -> Self:
+        """As images are embedded."""
+        return type(self)(*(measure.embedded for measure in self))
+
     @classmethod
     def load(cls, root: Path) -> Self | None:
         found = [known.measure for known in (kept(root, "copies"), kept(root, "model")) if known is not None]

@@ -21,6 +21,7 @@ def ending(summary: Summary) -> list[str]:
         lines.append(
             f"{counted(len(summary.failures), 'unit')} failed; see: pixsieve failures {shlex.quote(str(summary.path))}"
         )
+    lines += summary.notes
     report = summary.path / "report"
     if summary.stages[-1].name == "report" and not summary.failures:
         lines += found(files.read_json(report / "report.json"))

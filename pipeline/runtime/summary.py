@@ -30,6 +30,7 @@ class Summary:
     path: Path
     stages: list[StageSummary]
     failures: list[tuple[str, Failure]]
+    notes: list[str] = field(default_factory=list)  # what whoever started the run should know
 
     @property
     def exit_code(self) -> int:

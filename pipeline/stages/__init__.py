@@ -5,9 +5,11 @@ from pixsieve.stages.cluster import CLUSTER
 from pixsieve.stages.duplicates import DUPLICATES
 from pixsieve.stages.embed import EMBED
 from pixsieve.stages.findings import FINDINGS
+from pixsieve.stages.fit import FIT
 from pixsieve.stages.labels import LABELS
 from pixsieve.stages.match import MATCH
 from pixsieve.stages.mislabels import MISLABELS
+from pixsieve.stages.normalise import NORMALISE
 from pixsieve.stages.outliers import OUTLIERS
 from pixsieve.stages.pairs import PAIRS
 from pixsieve.stages.reach import REACH
@@ -18,6 +20,8 @@ from pixsieve.stages.verify import VERIFY
 
 FLOW: list[Stage] = [
     EMBED,
+    FIT,
+    NORMALISE,
     LABELS,
     SEARCH,
     CLUSTER,

@@ -126,7 +126,7 @@ def made_by(run: Run) -> dict[str, Any]:
 
 
 def _views(run: Run) -> dict[View, Run]:
-    return {view: run.by(view) for view in run.views.names}
+    return {view: run.embedded.by(view) for view in run.views.names}
 
 
 def _view(run: Run) -> View:

@@ -22,7 +22,7 @@ from pixsieve.config.load import CONFIG
 from pixsieve.config.section import View
 from pixsieve.config.sections import Config, Embed, Source
 from pixsieve.errors import ConfigError, SourceError
-from pixsieve.folder import links, scale, skipped, views
+from pixsieve.folder import geometry, links, scale, skipped, views
 from pixsieve.folder.begun import check_fits
 from pixsieve.folder.manifest import LISTING, Grown, Manifest, Part, cut
 from pixsieve.folder.measure import NOT_ASKED, VECTORS, Measure
@@ -42,9 +42,11 @@ class Scanned(NamedTuple):
     summary: StageSummary
 
 
-def scan(path: Path, config: Config, kind: str, backend: Backend, threads: int, moved: bool = False) -> Scanned:
+def scan(
+    path: Path, config: Config, kind: str, backend: Backend, threads: int, moved: bool = False, refit: bool = False
+) -> Scanned:
     """Brings the run folder `path` up to date with the source, which is of this kind. moved: it may have another path
-    than it had.
+    than it had. refit: what its model's vectors are made comparable by follows from the rows of now.
 
     Raises ConfigError for a configuration that does not fit the run or the source, SourceError for a source that is not
     as it must be. Then nothing is changed that a result follows from.
@@ -74,6 +76,8 @@ def scan(path: Path, config: Config, kind: str, backend: Backend, threads: int, 
         log.info("skipped, as they are no rows: %s", skipped.in_words(skipped.by_suffix(listed.skipped["key"])))
     if kind == VECTORS:
         scale.scanned(path, config.embed.scale, vectors.mapped(Path(config.source.path), path))
+    if any(measure.features for measure in seen):
+        geometry.scanned(path, manifest, config.run.seed, refit)
     run = Run.of(path, config, backend, threads, manifest, seen)
     summary = StageSummary("scan", 1, int(bool(counts["new"] or counts["removed"] or others)), counts=Counter(counts))
     summary.counts["skipped"] = len(listed.skipped)
@@ -100,6 +104,8 @@ def _views(path: Path, config: Config, kind: str, backend: Backend) -> Views:
 def _made(path: Path, embed: Embed, view: View, backend: Backend) -> Made:
     descriptor = descriptors.by(embed, view)
     made_of = [embed.copies if view == "copies" else embed.model, descriptor.made_of(embed)]
+    if descriptor.normalised and embed.normalise != "l2":
+        made_of.append(embed.normalise)
     known = views.kept(path, view)
     if known is not None and known.made_of == made_of:
         return known

@@ -14,8 +14,7 @@ from pixsieve.config.cluster import Clusterer
 from pixsieve.folder import choice, sample
 from pixsieve.folder.run_folder import Run
 from pixsieve.runtime.stage import Counts, Stage, Unit
-from pixsieve.stages import embed
-from pixsieve.stages.embed import EMBED
+from pixsieve.stages import normalise
 
 log = logging.getLogger("pixsieve")
 
@@ -24,7 +23,7 @@ def units(run: Run) -> list[Unit]:
     if not choice.wanted(run):
         return []
     rows = (*run.manifest.files(), *run.store.files(*range(len(run.manifest.batches))))
-    depends = choice.asked(run) | {"vectors": [EMBED.version, embed.made_by(run), run.scale]}
+    depends = choice.asked(run) | {"vectors": normalise.made_by(run)}
     return [Unit("run", (), {"scores": choice.SCORES, "choice": choice.CHOICE}, depends, awaits=rows)]
 
 

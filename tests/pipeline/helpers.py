@@ -13,12 +13,15 @@ from pixsieve.folder.measure import Measure
 
 TABLES = ("assignments", "clusters", "duplicates", "better", "outliers", "mislabels", "findings", "images")
 
+UNSEEN = ("workers.device=cpu", "embed.model=null")
+
 GIVEN = Measure("vectors", "cosine", "float16", 16, 0.95)  # of rows of 16 numbers
 
 
 def audit(source: Path, out: Path, *settings: str, until: str | None = None, moved: bool = False) -> Summary:
+    """Without a model, where the settings name none."""
     own = fitting(settings)
-    return run(Config.load(source, out=out, settings=["workers.device=cpu", *own]), until=until, moved=moved)
+    return run(Config.load(source, out=out, settings=[*UNSEEN, *own]), until=until, moved=moved)
 
 
 def fitting(settings: Sequence[str]) -> list[str]:

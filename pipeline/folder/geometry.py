@@ -1,0 +1,105 @@
+"""What the features of a network are made comparable by: RUN/geometry.npz, fitted once on RUN/source/sampled.npz.
+
+Features crowd into a cone: those of any two photos are alike. `centre` takes their mean away and keeps the principal
+axes; `whiten` divides these, too, by their deviations, from a covariance that is shrunk (Ledoit and Wolf, A
+well-conditioned estimator for large-dimensional covariance matrices, 2004). The sample is drawn when a run begins and
+stays, so that the vectors of tonight and of last month compare.
+"""
+
+from pathlib import Path
+from typing import Literal, NamedTuple, Self
+
+import numpy as np
+from scipy import linalg
+from sklearn.covariance import ledoit_wolf
+from threadpoolctl import threadpool_limits
+
+from pixsieve import files
+from pixsieve.errors import FolderDamagedError
+from pixsieve.folder.manifest import Manifest
+
+SAMPLED, PLACE = "source/sampled.npz", "geometry.npz"
+ROWS = 8192  # in the sample, at most
+
+
+class Geometry(NamedTuple):
+    mean: np.ndarray  # (width,) float64
+    axes: np.ndarray  # (width, d) float64
+    rows: int  # that it was fitted on
+
+    @classmethod
+    def load(cls, root: Path) -> Self:
+        mean, axes, rows = files.read_arrays(root / PLACE).values()
+        return cls(mean, axes, int(rows))
+
+    def save(self, root: Path) -> None:
+        files.write_arrays(root / PLACE, **self._asdict())
+
+    def of(self, features: np.ndarray) -> np.ndarray:
+        """(n, d) float16 of unit length; zeros where features (n, width) are zeros, or are the mean."""
+        wide = (features.astype(np.float64) - self.mean) @ self.axes
+        length = np.linalg.norm(wide, axis=1, keepdims=True)
+        sound = features.any(axis=1, keepdims=True) & (length > 0)
+        return np.divide(wide, length, out=np.zeros_like(wide), where=sound).astype(np.float16)
+
+
+class Form(NamedTuple):
+    """What embed.normalise asks for, where it is not l2."""
+
+    kind: Literal["centre", "whiten"]
+    dims: int | None  # None: all
+
+    @classmethod
+    def of(cls, asked: str) -> "Form | None":
+        """Of embed.normalise; None for l2."""
+        kind, _, dims = asked.partition(":")
+        return None if kind == "l2" else cls("centre" if kind == "centre" else "whiten", int(dims) if dims else None)
+
+
+def fit(features: np.ndarray, form: Form, seed: int) -> Geometry:
+    """Of n rows (n, width) in an order that is always the same. Fewer than two have no mean to take away. Axes that n
+    rows do not determine are drawn, so that rows of later keep what they have there."""
+    n, width = features.shape
+    x, d = features.astype(np.float64), min(form.dims or width, width)
+    mean = x.mean(axis=0) if n > 1 else np.zeros(width)
+    # One thread: sums of several may differ in their last bits, and near-equal eigenvalues make much of that.
+    with threadpool_limits(1):
+        covariance = np.eye(width)
+        if n > 1 and form.kind == "whiten":
+            covariance = ledoit_wolf(x - mean, assume_centered=True)[0]
+        elif n > 1:
+            covariance = (x - mean).T @ (x - mean) / n
+        known = min(d, max(n - 1, 0))
+        values, axes = linalg.eigh(covariance, subset_by_index=[width - d, width - 1])
+        values, axes = values[::-1], axes[:, ::-1]
+        drawn = np.random.default_rng(seed).normal(size=(width, d - known))
+        axes = linalg.qr(np.hstack([axes[:, :known], drawn]), mode="economic")[0]
+    axes *= np.where(axes[np.abs(axes).argmax(axis=0), np.arange(d)] < 0, -1, 1)
+    if form.kind == "whiten":
+        axes /= np.sqrt(np.where(values > 0, values, 1))
+    return Geometry(mean, axes, n)
+
+
+def sampled(root: Path) -> np.ndarray:
+    """(m,) row numbers, in the order of their keys."""
+    return files.read_arrays(root / SAMPLED)["rows"]
+
+
+def scanned(root: Path, manifest: Manifest, seed: int, again: bool) -> None:
+    """Draws the sample, where there is none yet or it is asked for again. FolderDamagedError where there was one."""
+    if (root / SAMPLED).exists() and not again:
+        return
+    if (root / PLACE).exists() and not again:
+        raise FolderDamagedError(
+            f"{root} has lost {SAMPLED}, the rows that its model's vectors are made comparable by: restore it, or add"
+            " --refit, which makes these vectors and what follows from them anew"
+        )
+    rows = np.flatnonzero(manifest.live())
+    rows = rows[np.argsort(manifest.key_rank()[rows])]
+    drawn = np.random.default_rng(seed).choice(len(rows), min(ROWS, len(rows)), replace=False)
+    files.write_arrays(root / SAMPLED, rows=rows[np.sort(drawn)])
+
+
+def digests(root: Path) -> dict[str, str]:
+    """As units name it."""
+    return {SAMPLED: files.digest(root / SAMPLED)} if (root / SAMPLED).exists() else {}

@@ -1,0 +1,50 @@
+"""normalise: the vectors that a model's view compares, of the features of its network; nothing where `embed.normalise`
+is l2, and features are compared as they are."""
+
+from typing import Any
+
+from pixsieve.backend import describe
+from pixsieve.folder.geometry import PLACE, Geometry
+from pixsieve.folder.manifest import number_of
+from pixsieve.folder.run_folder import Run
+from pixsieve.runtime.stage import Counts, Stage, Unit
+from pixsieve.stages import embed, fit
+from pixsieve.stages.embed import EMBED
+
+
+def prepare(run: Run) -> None:
+    for seen in _views(run):
+        about = {"model": seen.measure.features, "metric": seen.measure.metric}
+        about |= run.config.values("embed.normalise")
+        seen.store.prepare(len(run.manifest.batches), describe(run.backend) | about)
+
+
+def units(run: Run) -> list[Unit]:
+    found = []
+    for seen in _views(run):
+        for batch, name in enumerate(run.manifest.batch_names()):
+            vectors, status = seen.store.files(batch)
+            reads = (PLACE, *seen.embedded.store.files(batch))
+            found.append(Unit(name, reads, {"vectors": vectors, "status": status}, {"to": seen.measure.name}))
+    return found
+
+
+def made_by(run: Run) -> list[Any]:
+    """What the vectors of the run's rows follow from in its view, beside the rows."""
+    if run.measure.features is None:
+        return [EMBED.version, embed.made_by(run), run.scale]
+    return [NORMALISE.version, fit.asked(run), run.sampled]
+
+
+def work(run: Run, unit: Unit) -> Counts:
+    (seen,), batch = _views(run), number_of(unit.name)
+    shard = seen.embedded.store.read([batch])
+    seen.store.write(batch, Geometry.load(run.path).of(shard.vectors), shard.status)
+    return {"rows": len(shard.vectors)}
+
+
+def _views(run: Run) -> list[Run]:
+    return [seen for seen in map(run.by, run.views.names) if seen.measure.features]
+
+
+NORMALISE = Stage("normalise", units, work, prepare=prepare)
