@@ -6,11 +6,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pixsieve import backend
+from pixsieve.config import auto
 from pixsieve.config.sections import Config
 from pixsieve.errors import ConfigError
 from pixsieve.folder.begun import check_ours
 from pixsieve.folder.measure import VECTORS
-from pixsieve.models import choice
 from pixsieve.runtime import progress
 from pixsieve.runtime.execute import NO_ROOM
 from pixsieve.runtime.lock import locked
@@ -40,7 +40,7 @@ def run(
     last = until or only
     kind = source.kind(config.source)
     path = Path(config.run.path)
-    config, note = _chosen(config, kind, path)
+    config, note = auto.decided(config, kind != VECTORS, path)
     device = backend.of(backend.choose(config.workers.device))
     check_ours(path)
     with _usable(path), locked(path), progress.logging_to(path / "logs"):
@@ -50,14 +50,6 @@ def run(
         summary = walk(this, FLOW[: STAGES.index(last)] if last else FLOW, scanned, only)
         summary.notes += [note] if note else []
         return summary
-
-
-def _chosen(config: Config, kind: str, path: Path) -> tuple[Config, str | None]:
-    """With the model that is there, and a line where there is none."""
-    if kind == VECTORS:
-        return config, None
-    embed, note = choice.chosen(config.embed, path)
-    return config.model_copy(update={"embed": embed}), note
 
 
 @contextmanager

@@ -15,7 +15,7 @@ import numpy as np
 
 from pixsieve import kernels
 from pixsieve.backend import Backend
-from pixsieve.clusterers import agglomerative, dbscan, gaussian_mixture, hdbscan, kmeans
+from pixsieve.clusterers import agglomerative, dbscan, gaussian_mixture, hdbscan, kmeans, leiden
 from pixsieve.clusterers.clustering import Clustering
 from pixsieve.config.cluster import Clusterer
 from pixsieve.folder.measure import Measure
@@ -24,6 +24,7 @@ Fit = Callable[[np.ndarray, np.ndarray, Any, int, Measure, Backend], Clustering]
 METHODS: dict[str, Fit] = {
     "dbscan": dbscan.fit,
     "hdbscan": hdbscan.fit,
+    "leiden": leiden.fit,
     "kmeans": kmeans.fit,
     "agglomerative": agglomerative.fit,
     "gaussian_mixture": gaussian_mixture.fit,

@@ -13,10 +13,12 @@ from pixsieve.config.section import Choices, Positive, Section, Similarity, View
 
 MOST_SAMPLES = 256  # the kernels list so many neighbours of a row, of which one may be the row itself
 ClusterSize = Annotated[int, Field(ge=2)]
+Neighbours = Annotated[int, Field(ge=2, le=255)]
+Resolution = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Selection = Literal["eom", "leaf"]
 Linkage = Literal["single", "complete", "average", "ward"]
 Covariance = Literal["full", "tied", "diag", "spherical"]
-Method = Literal["dbscan", "hdbscan", "kmeans", "agglomerative", "gaussian_mixture"]
+Method = Literal["dbscan", "hdbscan", "leiden", "kmeans", "agglomerative", "gaussian_mixture"]
 
 
 class Search(Section):
@@ -29,6 +31,8 @@ class Search(Section):
     selection: Choices[Selection] = None
     max_cluster_size: Choices[ClusterSize] = None
     allow_single_cluster: Choices[bool] = None
+    neighbours: Choices[Neighbours] = None
+    resolution: Choices[Resolution] = None
     n_clusters: Choices[Positive] = None
     max_iter: Choices[Positive] = None
     linkage: Choices[Linkage] = None
@@ -54,7 +58,8 @@ class Search(Section):
 class Clusterer(Section):
     """What the methods share."""
 
-    density: ClassVar[bool] = False  # dense rows make clusters, others may be in none; an exact match can be made
+    density: ClassVar[bool] = False  # dense rows make clusters, others may be in none
+    exact: ClassVar[bool] = False  # whether the clusters of the whole can be had whatever the batches
     draws: ClassVar[bool] = False  # begins with a random choice
 
     method: str
@@ -83,8 +88,17 @@ class Clusterer(Section):
         return self.model_copy(update=own)
 
 
+class Auto(Clusterer):
+    """What auto.py decides."""
+
+    exact = True
+
+    method: Literal["auto"] = "auto"
+
+
 class Dbscan(Clusterer):
     density = True
+    exact = True
 
     method: Literal["dbscan"] = "dbscan"
     similarity: Similarity = 0.90
@@ -93,6 +107,7 @@ class Dbscan(Clusterer):
 
 class Hdbscan(Clusterer):
     density = True
+    exact = True
 
     method: Literal["hdbscan"] = "hdbscan"
     min_cluster_size: ClusterSize = 5
@@ -108,6 +123,18 @@ class Hdbscan(Clusterer):
         if self.max_cluster_size is not None and self.max_cluster_size < self.min_cluster_size:
             raise ValueError("cluster.max_cluster_size is less than cluster.min_cluster_size: no cluster is left")
         return self
+
+
+class Leiden(Clusterer):
+    """Communities of the graph of nearest neighbours."""
+
+    exact = True
+    draws = True
+
+    method: Literal["leiden"] = "leiden"
+    neighbours: Neighbours = 10
+    resolution: Resolution = 2.0  # more: more clusters, and smaller ones
+    min_cluster_size: ClusterSize = 5  # the rows of smaller ones are in none
 
 
 class Partition(Clusterer):
@@ -158,19 +185,27 @@ class Agglomerative(Clusterer):
 METHODS: dict[str, type[Clusterer]] = {
     "dbscan": Dbscan,
     "hdbscan": Hdbscan,
+    "leiden": Leiden,
     "kmeans": Kmeans,
     "agglomerative": Agglomerative,
     "gaussian_mixture": GaussianMixture,
 }
+SECTIONS: dict[str, type[Clusterer]] = {"auto": Auto, **METHODS}
 
 
 def _method(section: Any) -> Any:
-    return section.get("method", "dbscan") if isinstance(section, Mapping) else getattr(section, "method", None)
+    """A section without a method is that of dbscan where it has a key of its own, or a search."""
+    if not isinstance(section, Mapping):
+        return getattr(section, "method", None)
+    own = (Dbscan.model_fields.keys() - Auto.model_fields.keys()) | {"search"}
+    return section.get("method", "dbscan" if any(section.get(key) is not None for key in own) else "auto")
 
 
 Cluster = Annotated[
-    Annotated[Dbscan, Tag("dbscan")]
+    Annotated[Auto, Tag("auto")]
+    | Annotated[Dbscan, Tag("dbscan")]
     | Annotated[Hdbscan, Tag("hdbscan")]
+    | Annotated[Leiden, Tag("leiden")]
     | Annotated[Kmeans, Tag("kmeans")]
     | Annotated[Agglomerative, Tag("agglomerative")]
     | Annotated[GaussianMixture, Tag("gaussian_mixture")],
@@ -191,7 +226,7 @@ def candidates(settings: Clusterer) -> list[Any]:
     base, found, seen = settings.model_dump(exclude={"search"}), [], set()
     for values in product(*lists.values()):
         whole = base | dict(zip(lists, values, strict=True))
-        one = settings_of({key: value for key, value in whole.items() if key in METHODS[whole["method"]].model_fields})
+        one = settings_of({key: value for key, value in whole.items() if key in SECTIONS[whole["method"]].model_fields})
         if (what := str(one.parameters)) not in seen:
             seen.add(what)
             found.append(one)

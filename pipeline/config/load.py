@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
-from pixsieve.config.cluster import METHODS
+from pixsieve.config.cluster import METHODS, SECTIONS
 from pixsieve.errors import ConfigError
 
 CONFIG, COMMITTED = "config.yaml", "manifest/blocks.json"  # what every run folder has, once its source is scanned
@@ -101,7 +101,8 @@ def as_similarities(tree: dict[str, Any]) -> None:
     duplicates.distance. ConfigError for one that is none, that the metric has no use for, or that the metric needs."""
     euclidean = _get(tree, "embed", "metric") == "euclidean"
     cluster = tree.get("cluster") or {}
-    method = METHODS.get(cluster.get("method", "dbscan")) if isinstance(cluster, dict) else None
+    named = cluster.get("method", "auto") if isinstance(cluster, dict) else None
+    method = METHODS.get("dbscan" if named == "auto" else str(named))
     if method is not None and "similarity" not in method.model_fields and cluster.get("eps") is not None:
         raise ConfigError(f"cluster.eps: {cluster['method']} has no such key; it is of dbscan, agglomerative")
     for *place, key in (("cluster", "eps"), ("cluster", "search", "eps"), ("duplicates", "distance")):
@@ -152,13 +153,13 @@ def explain(model: type[BaseModel], error: Any) -> str:
     kind: Any = model
     if loc[:1] == ["cluster"]:
         # Behind the section stands the method, which is no key.
-        kind, loc = METHODS[loc[1]] if len(loc) > 1 else model, [loc[0], *loc[2:]]
+        kind, loc = SECTIONS[loc[1]] if len(loc) > 1 else model, [loc[0], *loc[2:]]
     where = ".".join(map(str, loc))
     message = error["msg"].removeprefix("Value error, ")
     if error["type"] == "union_tag_invalid":
-        return f"{where}.method: there is no {error['ctx']['tag']!r}; known: {', '.join(METHODS)}"
+        return f"{where}.method: there is no {error['ctx']['tag']!r}; known: {', '.join(SECTIONS)}"
     if error["type"] == "union_tag_not_found":
-        return f"{where}: must be a section with a method; known: {', '.join(METHODS)}"
+        return f"{where}: must be a section with a method; known: {', '.join(SECTIONS)}"
     if error["type"] == "extra_forbidden":
         return f"{where}: {_unknown(kind, loc)}"
     if error["type"] == "missing":
@@ -173,10 +174,10 @@ def explain(model: type[BaseModel], error: Any) -> str:
 
 def _unknown(kind: Any, loc: list[Any]) -> str:
     """What to say of a key that a section does not have. kind: the model of the whole, or of a method's section."""
-    key, of_method = str(loc[-1]), kind in METHODS.values()
+    key, of_method = str(loc[-1]), kind in SECTIONS.values()
     others = [name for name, other in METHODS.items() if key in other.model_fields]
     if of_method and len(loc) == 2 and others:
-        method = next(name for name, other in METHODS.items() if other is kind)
+        method = next(name for name, other in SECTIONS.items() if other is kind)
         return f"{method} has no such key; it is of {', '.join(others)}"
     fields: Any = kind.model_fields
     for part in loc[1 if of_method else 0 : -1]:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 
 from pixsieve.config import keep_rules
-from pixsieve.config.cluster import METHODS, Cluster, Dbscan, candidates
+from pixsieve.config.cluster import METHODS, SECTIONS, Auto, Cluster, candidates
 from pixsieve.config.load import (
     CONFIG,
     as_similarities,
@@ -140,7 +140,7 @@ class Config(Section):
     source: Source
     run: RunFolder
     embed: Embed = Embed()
-    cluster: Cluster = Dbscan()
+    cluster: Cluster = Auto()
     match: Match = Match()
     duplicates: Duplicates = Duplicates()
     outliers: Outliers = Outliers()
@@ -150,14 +150,16 @@ class Config(Section):
     @model_validator(mode="after")
     def _matching_fits(self) -> Self:
         search = self.cluster.search
-        kinds = {METHODS[name].density: name for name in reversed(self._methods)}
+        kinds = {SECTIONS[name].exact: name for name in reversed(self.methods)}
         if self.match.mode == "exact" and False in kinds:
-            dense = " and ".join(name for name, method in METHODS.items() if method.density)
-            raise ValueError(f"match.mode 'exact' is for {dense}, not for {kinds[False]}; use 'representatives'")
+            exact = ", ".join(name for name, method in METHODS.items() if method.exact)
+            raise ValueError(f"match.mode 'exact' is for {exact}, not for {kinds[False]}; use 'representatives'")
+        if self.matching == "representatives" and "leiden" in self.methods:
+            raise ValueError("match.mode 'representatives' is not for leiden, whose clusters are exact at no more cost")
         own = search is not None and search.per == "batch"
         if len(kinds) > 1 and self.match.mode == "auto" and not own:
-            raise ValueError("cluster.search.method holds density methods and others; set match.mode")
-        if self.matching == "representatives" and self.match.max_unresolved < 1 and "hdbscan" in self._methods:
+            raise ValueError("cluster.search.method holds methods that are matched exactly and others; set match.mode")
+        if self.matching == "representatives" and self.match.max_unresolved < 1 and "hdbscan" in self.methods:
             raise ValueError(
                 "match.mode 'representatives' loses what cannot be predicted of hdbscan: use 'exact', or allow anything"
                 " by match.max_unresolved: 1"
@@ -195,7 +197,7 @@ class Config(Section):
         return {name: [*dict.fromkeys(key for one in of for key in one.model_fields)] for name, of in models.items()}
 
     @property
-    def _methods(self) -> Sequence[str]:
+    def methods(self) -> Sequence[str]:
         """All that may be used, as asked for."""
         search = self.cluster.search
         return (search and search.method) or [self.cluster.method]
@@ -206,7 +208,7 @@ class Config(Section):
         if self.match.mode != "auto":
             return self.match.mode
         own = self.cluster.search is not None and self.cluster.search.per == "batch"
-        return "exact" if METHODS[self._methods[0]].density and not own else "representatives"
+        return "exact" if SECTIONS[self.methods[0]].exact and not own else "representatives"
 
     @classmethod
     def load(cls, source: str | Path, *, out: str | Path | None = None, settings: list[str] | None = None) -> Self:

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from pixsieve.config.cluster import Dbscan, Hdbscan
+from pixsieve.config.cluster import Dbscan, Hdbscan, Leiden
 from pixsieve.folder.choice import chosen
 from pixsieve.folder.measure import NOT_ASKED
 from pixsieve.folder.run_folder import Run
@@ -50,9 +50,11 @@ def listed(run: Run) -> int:
         if spaced or any(_sees(run, of.by) for of in (config.outliers, config.mislabels))
         else 1
     )
-    if clustered(run) and config.matching == "exact" and isinstance(settings, Hdbscan):
-        return max(most, settings.min_samples - 1, PROVING)
-    return most
+    if not clustered(run) or config.matching != "exact":
+        return most
+    if isinstance(settings, Leiden):
+        return max(most, settings.neighbours)
+    return max(most, settings.min_samples - 1, PROVING) if isinstance(settings, Hdbscan) else most
 
 
 def _sees(run: Run, view: str) -> bool:

@@ -1,6 +1,6 @@
 """match: the clusters of the whole run."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -10,17 +10,24 @@ from pixsieve import files, kernels
 from pixsieve.config.cluster import settings_of
 from pixsieve.folder import choice, pair_files
 from pixsieve.folder.cluster_table import ASSIGNMENTS
-from pixsieve.folder.pair_files import CLASSES, LINKS, REACH, TREE
+from pixsieve.folder.pair_files import CLASSES, LINKS, NEIGHBOURS, REACH, TREE
 from pixsieve.folder.run_folder import Run
-from pixsieve.matching import Matched, density, hierarchy, representatives, statistics
+from pixsieve.matching import Matched, communities, density, hierarchy, representatives, statistics
 from pixsieve.runtime.stage import Counts, Stage, Unit
+
+EXACT: dict[str, Callable[[Run, Any, np.ndarray, np.ndarray], Matched]] = {
+    "dbscan": density.exact,
+    "hdbscan": hierarchy.exact,
+    "leiden": communities.exact,
+}
 
 
 def units(run: Run) -> list[Unit]:
     manifest, mode, settings = run.manifest, run.config.matching, choice.chosen(run)
     names = manifest.batch_names()
     if mode == "exact":
-        reads = pair_files.paths(run, LINKS) if settings.method == "dbscan" else (REACH, *pair_files.paths(run, TREE))
+        links, neighbours, tree = (pair_files.paths(run, kind) for kind in (LINKS, NEIGHBOURS, TREE))
+        reads = {"dbscan": links, "leiden": neighbours, "hdbscan": (REACH, *tree)}[settings.method]
         reads += pair_files.paths(run, CLASSES) + choice.reads(run)
     else:
         folders = (("clusters", "parquet"), ("representatives", "npz"))
@@ -35,6 +42,8 @@ def units(run: Run) -> list[Unit]:
     }
     if mode == "representatives":
         depends |= run.config.values("match.max_unresolved", "match.sample", "run.seed")
+    elif mode == "exact" and settings.draws:
+        depends |= run.config.values("run.seed")
     writes = {"assignments": ASSIGNMENTS, "clusters": "clusters.parquet", "how": "match.json"}
     return [Unit("all", reads, writes, depends)]
 
@@ -80,8 +89,7 @@ def _matched(run: Run, depends: Mapping[str, Any], live: np.ndarray, rank: np.nd
     settings = settings_of(depends["method"])
     if depends["mode"] == "representatives":
         return representatives.matched(run, settings, depends["each_its_own"], live, rank)
-    exact = hierarchy.exact if settings.method == "hdbscan" else density.exact
-    return exact(run, settings, live, rank)
+    return EXACT[settings.method](run, settings, live, rank)
 
 
 def _counted(searches: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:

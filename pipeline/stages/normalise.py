@@ -40,7 +40,7 @@ def work(run: Run, unit: Unit) -> Counts:
     (seen,), batch = _views(run), number_of(unit.name)
     shard = seen.embedded.store.read([batch])
     seen.store.write(batch, Geometry.load(run.path).of(shard.vectors), shard.status)
-    return {"rows": len(shard.vectors)}
+    return {"rows": run.manifest.batches[batch].rows}
 
 
 def _views(run: Run) -> list[Run]:
