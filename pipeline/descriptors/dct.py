@@ -16,7 +16,7 @@ from pixsieve.config.sections import Embed
 from pixsieve.descriptors.descriptor import Descriptor, Embedder
 from pixsieve.folder.measure import Measure
 from pixsieve.images.luma import SIDE, small
-from pixsieve.kernels.arrays import array_module
+from pixsieve.kernels import array_module
 
 FREQUENCIES = 8
 DIM = FREQUENCIES**2 - 1

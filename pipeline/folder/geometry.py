@@ -20,27 +20,39 @@ from pixsieve.folder.manifest import Manifest
 
 SAMPLED, PLACE = "source/sampled.npz", "geometry.npz"
 ROWS = 8192  # in the sample, at most
+APART = "apart/{}.npy"  # of each batch, how far its rows lie from the mean
+FIRST = 64  # axes: what a few odd rows among hundreds reach along these, chance does along all
 
 
 class Geometry(NamedTuple):
     mean: np.ndarray  # (width,) float64
-    axes: np.ndarray  # (width, d) float64
+    axes: np.ndarray  # (width, d) float64, orthonormal, the principal ones first
+    scale: np.ndarray  # (d,) float64, what the places on the axes are multiplied by
     rows: int  # that it was fitted on
 
     @classmethod
     def load(cls, root: Path) -> Self:
-        mean, axes, rows = files.read_arrays(root / PLACE).values()
-        return cls(mean, axes, int(rows))
+        mean, axes, scale, rows = files.read_arrays(root / PLACE).values()
+        return cls(mean, axes, scale, int(rows))
 
     def save(self, root: Path) -> None:
         files.write_arrays(root / PLACE, **self._asdict())
 
-    def of(self, features: np.ndarray) -> np.ndarray:
-        """(n, d) float16 of unit length; zeros where features (n, width) are zeros, or are the mean."""
+    def of(self, features: np.ndarray) -> "Placed":
+        """Of n rows (n, width)."""
+        there = features.any(axis=1)
         wide = (features.astype(np.float64) - self.mean) @ self.axes
+        wide[~there] = 0
+        apart = np.column_stack([np.linalg.norm(wide[:, :axes], axis=1) for axes in (FIRST, None)])
+        wide *= self.scale
         length = np.linalg.norm(wide, axis=1, keepdims=True)
-        sound = features.any(axis=1, keepdims=True) & (length > 0)
-        return np.divide(wide, length, out=np.zeros_like(wide), where=sound).astype(np.float16)
+        unit = np.divide(wide, length, out=np.zeros_like(wide), where=length > 0)
+        return Placed(unit.astype(np.float16), apart.astype(np.float32))
+
+
+class Placed(NamedTuple):
+    vectors: np.ndarray  # (n, d) float16 of unit length; zeros where features are zeros, or are the mean
+    apart: np.ndarray  # (n, 2) float32: how far from the mean, along the FIRST axes and along all
 
 
 class Form(NamedTuple):
@@ -75,9 +87,8 @@ def fit(features: np.ndarray, form: Form, seed: int) -> Geometry:
         drawn = np.random.default_rng(seed).normal(size=(width, d - known))
         axes = linalg.qr(np.hstack([axes[:, :known], drawn]), mode="economic")[0]
     axes *= np.where(axes[np.abs(axes).argmax(axis=0), np.arange(d)] < 0, -1, 1)
-    if form.kind == "whiten":
-        axes /= np.sqrt(np.where(values > 0, values, 1))
-    return Geometry(mean, axes, n)
+    scale = 1 / np.sqrt(np.where(values > 0, values, 1)) if form.kind == "whiten" else np.ones(d)
+    return Geometry(mean, axes, scale, n)
 
 
 def sampled(root: Path) -> np.ndarray:

@@ -3,8 +3,11 @@ is l2, and features are compared as they are."""
 
 from typing import Any
 
+import numpy as np
+
+from pixsieve import files
 from pixsieve.backend import describe
-from pixsieve.folder.geometry import PLACE, Geometry
+from pixsieve.folder.geometry import APART, PLACE, Geometry
 from pixsieve.folder.manifest import number_of
 from pixsieve.folder.run_folder import Run
 from pixsieve.runtime.stage import Counts, Stage, Unit
@@ -24,8 +27,9 @@ def units(run: Run) -> list[Unit]:
     for seen in _views(run):
         for batch, name in enumerate(run.manifest.batch_names()):
             vectors, status = seen.store.files(batch)
+            writes = {"vectors": vectors, "status": status, "apart": APART.format(name)}
             reads = (PLACE, *seen.embedded.store.files(batch))
-            found.append(Unit(name, reads, {"vectors": vectors, "status": status}, {"to": seen.measure.name}))
+            found.append(Unit(name, reads, writes, {"to": seen.measure.name}))
     return found
 
 
@@ -39,8 +43,10 @@ def made_by(run: Run) -> list[Any]:
 def work(run: Run, unit: Unit) -> Counts:
     (seen,), batch = _views(run), number_of(unit.name)
     shard = seen.embedded.store.read([batch])
-    seen.store.write(batch, Geometry.load(run.path).of(shard.vectors), shard.status)
-    return {"rows": run.manifest.batches[batch].rows}
+    placed, rows = Geometry.load(run.path).of(shard.vectors), run.manifest.batches[batch].rows
+    seen.store.write(batch, placed.vectors, shard.status)
+    files.write(run.path / unit.writes["apart"], lambda file: np.save(file, placed.apart[:rows]))
+    return {"rows": rows}
 
 
 def _views(run: Run) -> list[Run]:

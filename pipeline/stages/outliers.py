@@ -15,9 +15,12 @@ from pixsieve import files
 from pixsieve.config.cluster import METHODS
 from pixsieve.folder import choice, finding_table, image_table, pair_files, sample
 from pixsieve.folder.cluster_table import ASSIGNMENTS
+from pixsieve.folder.geometry import APART
 from pixsieve.folder.measure import Measure
 from pixsieve.folder.neighbours import Nodes, nearest_nodes
 from pixsieve.folder.run_folder import Run
+from pixsieve.rules import deviation
+from pixsieve.rules.foreign import foreign
 from pixsieve.rules.robust import Outlying, but_for, outlying
 from pixsieve.runtime.stage import Counts, Stage, Unit
 
@@ -34,6 +37,8 @@ def units(run: Run) -> list[Unit]:
         *pair_files.paths(run, pair_files.CLASSES, pair_files.NEIGHBOURS),
         *run.store.files(*range(len(run.manifest.batches))),
     )
+    if run.measure.features is not None:
+        reads += tuple(APART.format(name) for name in run.manifest.batch_names())
     lists = {"lists": LISTS} if run.config.outliers.rule == "dataeval" else {}
     depends = run.config.values("outliers.neighbours", "outliers.rule", "outliers.sensitivity")
     depends |= {"dense": not choice.each_its_own(run) and METHODS[choice.chosen(run).method].density}
@@ -60,8 +65,11 @@ def work(run: Run, unit: Unit) -> Counts:
         if unit.depends["dense"]:
             settled |= (cluster >= 0) & (assigned["strength"].to_numpy() >= DENSE)
         found = but_for(found, settled[readable])
-        score[readable], level[readable] = found.score, found.level
-        words = iter(_reasons(distance, found))
+        apart = _apart(run, rows[readable])
+        odd = settings.sensitivity * foreign(apart, cluster[readable])
+        most = np.maximum(found.deviation, odd)
+        score[readable], level[readable] = deviation.score(most), deviation.level(most)
+        words = iter(_reasons(distance, found, odd))
     reason = [next(words) if ok else said for ok, said in zip(readable.tolist(), status.to_pylist(), strict=True)]
     nearest = _nearest(index, similarity, nodes, rows)
     table = finding_table.table(rows, keys, "outlier", score, level, reason, nearest)
@@ -129,12 +137,25 @@ def _nearest(index: np.ndarray, similarity: np.ndarray, nodes: Nodes, rows: np.n
     return np.where(at < 0, -1, np.where(rather, copy, other))
 
 
-def _reasons(distance: np.ndarray, found: Outlying) -> list[str]:
-    columns = (distance, found.usual, found.far, found.around, found.alone)
+def _apart(run: Run, rows: np.ndarray) -> np.ndarray:
+    """(n, 2) how far the features of the rows lie from the mean; 0 where nothing is known."""
+    found = np.zeros((run.manifest.numbers, 2), np.float32)
+    for batch, name in enumerate(run.manifest.batch_names() if run.measure.features is not None else []):
+        part = files.read_array(run.path / APART.format(name))
+        start = run.manifest.rows_of([batch]).start
+        found[start : start + len(part)] = part
+    return found[rows]
+
+
+def _reasons(distance: np.ndarray, found: Outlying, odd: np.ndarray) -> list[str]:
+    columns = (distance, found.usual, found.far, found.around, found.alone, odd, found.deviation)
     return [
-        f"neighbours up to {own:.3f} off; usual {usual:.3f} ({far:+.1f} deviations), theirs {around:.3f} ({alone:+.1f})"
-        for own, usual, far, around, alone in zip(*(column.tolist() for column in columns), strict=True)
+        f"{off:.1f} deviations farther from the mean of all than is usual: it shows something else"
+        if off > most
+        else f"neighbours up to {own:.3f} off; usual {usual:.3f} ({far:+.1f} deviations), theirs {around:.3f}"
+        f" ({alone:+.1f})"
+        for own, usual, far, around, alone, off, most in zip(*(column.tolist() for column in columns), strict=True)
     ]
 
 
-OUTLIERS = Stage("outliers", units, work, version=4, by="outliers")
+OUTLIERS = Stage("outliers", units, work, version=5, by="outliers")
