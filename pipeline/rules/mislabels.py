@@ -16,6 +16,9 @@ and the log odds that the label y of a row should be c are
 known is min(1, 2 known(y), 2 known(c)): where neighbours agree no more than by chance, they say nothing. copies: equal
 rows with label c, less those with label y besides the row. One vote in a hundred is taken for chance: it is added to
 all four shares.
+
+A head (rules/head.py) that was not fitted on the row may be asked, too. Then what comes before the copies is a third of
+itself and two thirds of log h(c)/h(y), h being what the head says, for labels that it knows.
 """
 
 from typing import NamedTuple
@@ -24,12 +27,16 @@ import numpy as np
 from scipy.sparse import csr_array
 from scipy.special import expit
 
+from pixsieve.rules.head import Heard
+
 CHANCE = 0.01
+HEAD = 2 / 3  # what the head weighs, where it knows both labels
 CLUSTER = 0.25  # what the cluster weighs against the neighbours
 KNOWN = 0.5  # from this agreement on, votes count in full
 ROWS_AT_CHANCE = 5  # added to each class and to each cluster, so that a few rows prove little
 NEAREST = 0.1  # of the distance to the last neighbour: what is nearer weighs no more
 SURE = 0.8  # p that is enough where t is higher
+COPY = -np.log(CHANCE)  # the log odds that an equal row with another label brings
 POTENTIAL, CERTAIN = np.log(10), np.log(30)
 STEPS = 2.0**24  # votes are rounded to so many, so that their sums do not depend on the order of rows
 
@@ -52,10 +59,16 @@ class Mislabelled(NamedTuple):
 
 
 def mislabelled(
-    node: np.ndarray, labels: np.ndarray, clusters: np.ndarray, index: np.ndarray, similarity: np.ndarray
+    node: np.ndarray,
+    labels: np.ndarray,
+    clusters: np.ndarray,
+    index: np.ndarray,
+    similarity: np.ndarray,
+    heard: Heard | None = None,
 ) -> Mislabelled:
     """node: (n,) of each row, -1 for none; labels: (n,) integers from 0, -1 for none; clusters: (n,), -1 for none;
-    index: (m, k) nearest other nodes of each node, nearest first, -1 for none; similarity: (m, k) cosines.
+    index: (m, k) nearest other nodes of each node, nearest first, -1 for none; similarity: (m, k) cosines; heard: what
+    heads say of the rows.
     """
     rows = np.flatnonzero((node >= 0) & (labels >= 0))
     classes = int(labels.max(initial=-1)) + 1
@@ -68,10 +81,12 @@ def mislabelled(
     share = size / max(len(rows), 1)
     known, threshold = agreement(own, y, share)
 
-    i, c = _candidates(p, held, at, y)
+    head = None if heard is None else heard.of(rows)
+    i, c = _candidates([p, held], at, y) if head is None else _candidates([p, held, head.shares], at, y)
     copies = np.maximum(_look(held, at[i], c) - _look(held, at[i], y[i]) + 1, 0)
     lift = _cluster_odds(clusters[rows], y, share, i, c)
-    odds = log_odds(own[i], _look(p, at[i], c), lift, np.minimum(known[y[i]], known[c]), copies)
+    other = _look(p, at[i], c)
+    odds = _with(head, log_odds(own[i], other, lift, np.minimum(known[y[i]], known[c])), i, y, c) + COPY * copies
     best = np.lexsort((c, -odds, i))
     best = best[np.flatnonzero(np.diff(i[best], prepend=-1))]
 
@@ -80,11 +95,13 @@ def mislabelled(
     found = Mislabelled(np.full(n, np.nan), whole - 1, whole.copy(), real.copy(), real.copy(), whole.copy(), known)
     found.own[rows] = own
     # A row that sees its own label only.
-    found.log_odds[rows] = log_odds(own, np.zeros(len(own)), np.zeros(len(own)), known[y], np.zeros(len(own)))
+    found.log_odds[rows] = log_odds(own, np.zeros(len(own)), np.zeros(len(own)), known[y])
     where, c = rows[i[best]], c[best]
     found.log_odds[where], found.suggested[where] = odds[best], c
     found.other[where], found.copies[where] = _look(p, node[where], c), _look(held, node[where], c)
     sure = (found.other[where] >= np.minimum(threshold[c], SURE)) | (found.copies[where] > 0)
+    if head is not None:
+        sure |= _look(head.shares, i[best], c) >= SURE
     found.level[where] = (odds[best] >= POTENTIAL).astype(int) + ((odds[best] >= CERTAIN) & sure)
     return found
 
@@ -133,10 +150,19 @@ def votes(index: np.ndarray, similarity: np.ndarray, held: csr_array) -> csr_arr
     return found
 
 
-def log_odds(own: np.ndarray, other: np.ndarray, lift: np.ndarray, known: np.ndarray, copies: np.ndarray) -> np.ndarray:
-    """(n,) of another label against the own: p of both, the log odds of the cluster, the lesser `known`, copies."""
+def log_odds(own: np.ndarray, other: np.ndarray, lift: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """(n,) of another label against the own, without copies: p of both, the log odds of the cluster, the lesser
+    `known`."""
     votes = np.log((other + CHANCE) / (own + CHANCE)) + CLUSTER * lift
-    return np.minimum(known / KNOWN, 1) * votes - copies * np.log(CHANCE)
+    return np.asarray(np.minimum(known / KNOWN, 1) * votes)
+
+
+def _with(head: Heard | None, odds: np.ndarray, i: np.ndarray, y: np.ndarray, c: np.ndarray) -> np.ndarray:
+    """The log odds of rows i for labels c, with what a head says."""
+    if head is None:
+        return odds
+    said = np.log((_look(head.shares, i, c) + CHANCE) / (_look(head.shares, i, y[i]) + CHANCE))
+    return np.where(head.knows[y[i]] & head.knows[c], (1 - HEAD) * odds + HEAD * said, odds)
 
 
 def agreement(own: np.ndarray, labels: np.ndarray, share: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -147,11 +173,12 @@ def agreement(own: np.ndarray, labels: np.ndarray, share: np.ndarray) -> tuple[n
     return np.clip((threshold - share) / np.where(share < 1, 1 - share, 1), 0, 1), threshold
 
 
-def _candidates(p: csr_array, held: csr_array, at: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Pairs of a row (its place in `at`) and a label other than its own that its neighbours or copies have."""
+def _candidates(said: list[csr_array], at: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Pairs of a row (its place in `at`) and a label other than its own that its neighbours or copies have, or a head
+    names. said: of nodes; the third of the rows."""
     parts = []
-    for matrix in (p, held):
-        start, width = matrix.indptr[at], np.diff(matrix.indptr)[at]
+    for matrix, places in zip(said, (at, at, np.arange(len(at))), strict=False):
+        start, width = matrix.indptr[places], np.diff(matrix.indptr)[places]
         i = np.repeat(np.arange(len(at)), width)
         c = matrix.indices[np.arange(len(i)) - np.repeat(np.cumsum(width) - width - start, width)]
         parts.append(np.stack([i, c])[:, c != y[i]])

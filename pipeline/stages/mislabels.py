@@ -8,11 +8,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pixsieve import files
-from pixsieve.folder import finding_table, pair_files
+from pixsieve import files, kernels
+from pixsieve.folder import finding_table, pair_files, sample
 from pixsieve.folder.cluster_table import ASSIGNMENTS
 from pixsieve.folder.neighbours import Nodes, distinct_neighbours
 from pixsieve.folder.run_folder import Run
+from pixsieve.rules.head import Heard, cross_fitted
 from pixsieve.rules.mislabels import Mislabelled, mislabelled, nearest_with
 from pixsieve.runtime.stage import Counts, Stage, Unit
 
@@ -30,7 +31,9 @@ def units(run: Run) -> list[Unit]:
         *pair_files.paths(run, pair_files.CLASSES, pair_files.NEIGHBOURS),
         *run.store.files(*range(len(run.manifest.batches))),
     )
-    depends = run.config.values("outliers.neighbours") | {"asked": True, "labels": run.metadata.label}
+    if run.measure.features is not None:
+        reads += run.embedded.store.files(*range(len(run.manifest.batches)))
+    depends = run.config.values("outliers.neighbours", "run.seed") | {"asked": True, "labels": run.metadata.label}
     return [Unit("all", reads, {"mislabels": "mislabels.parquet"}, depends)]
 
 
@@ -46,7 +49,8 @@ def work(run: Run, unit: Unit) -> Counts:
     nodes = Nodes.of(run)
     node, index, similarity = distinct_neighbours(run, nodes, run.config.outliers.neighbours)
     node = node[rows]
-    found = mislabelled(node, label, clusters["cluster"].to_numpy(), index, similarity)
+    heard = _heard(run, rows, np.where(node >= 0, label, -1), node, nodes.key_rank[rows])
+    found = mislabelled(node, label, clusters["cluster"].to_numpy(), index, similarity, heard)
     related = nearest_with(node, label, nodes.key_rank[rows], index, found.suggested)
 
     shown = np.flatnonzero((label >= 0) & (node >= 0))
@@ -71,6 +75,21 @@ def work(run: Run, unit: Unit) -> Counts:
     return {"rows": len(rows), "certain": certain, "potential": potential, "agreement": round(float(known), 3)}
 
 
+def _heard(run: Run, rows: np.ndarray, label: np.ndarray, node: np.ndarray, rank: np.ndarray) -> Heard | None:
+    """What heads say that are fitted to what the images of the rows were embedded as. Equal rows share a fold."""
+    order = np.argsort(rank)
+    groups = np.empty(len(order), np.int64)
+    groups[order] = kernels.first_seen(np.where(node < 0, node.max(initial=0) + 1, node)[order])
+    seen, place = run.embedded, np.empty(len(order), np.int64)
+    place[order] = np.arange(len(order))
+    by_key = rows[order]
+    parts = (place[run.manifest.lie_in(rows, [batch]) & (label >= 0)] for batch in range(len(run.manifest.batches)))
+    heard = cross_fitted(
+        label[order], groups[order], run.config.run.seed, lambda at: sample.read(seen, by_key[at]), parts
+    )
+    return None if heard is None else heard.of(place)
+
+
 def _reasons(found: Mislabelled, names: pa.ChunkedArray, suggested: pa.Array) -> list[str]:
     reasons = [""] * len(names)
     for at in np.flatnonzero(found.level):
@@ -81,4 +100,4 @@ def _reasons(found: Mislabelled, names: pa.ChunkedArray, suggested: pa.Array) ->
     return reasons
 
 
-MISLABELS = Stage("mislabels", units, work, version=2, by="mislabels")
+MISLABELS = Stage("mislabels", units, work, version=3, by="mislabels")
