@@ -10,6 +10,7 @@ from pixsieve.backend import Backend
 from pixsieve.clusterers.clustering import Clustering
 from pixsieve.config.cluster import Leiden
 from pixsieve.folder.measure import Measure
+from pixsieve.folder.neighbours import once
 
 ROUNDS = 10  # of which each begins with what the one before has found
 
@@ -22,7 +23,7 @@ def fit(
         return communities(np.full((1, 1), -1), weights, settings, seed)
     k = min(settings.neighbours, len(x) - 1)
     index, _ = kernels.neighbours(backend.to_device(x), k=k, metric=measure.metric)
-    return communities(backend.to_host(index), weights, settings, seed)
+    return communities(once(backend.to_host(index), weights, settings.neighbours), weights, settings, seed)
 
 
 def communities(index: np.ndarray, weights: np.ndarray, settings: Leiden, seed: int) -> Clustering:

@@ -194,11 +194,11 @@ SECTIONS: dict[str, type[Clusterer]] = {"auto": Auto, **METHODS}
 
 
 def _method(section: Any) -> Any:
-    """A section without a method is that of dbscan where it has a key of its own, or a search."""
+    """A section without a method is that of dbscan, unless it leaves everything open."""
     if not isinstance(section, Mapping):
         return getattr(section, "method", None)
-    own = (Dbscan.model_fields.keys() - Auto.model_fields.keys()) | {"search"}
-    return section.get("method", "dbscan" if any(section.get(key) is not None for key in own) else "auto")
+    open_ = section.keys() <= Auto.model_fields.keys() and section.get("search") is None
+    return section.get("method", "auto" if open_ else "dbscan")
 
 
 Cluster = Annotated[

@@ -78,7 +78,7 @@ def cross_fitted(
     0, equal for rows that must not tell of each other, numbered in the same order; read: (m, d) features of some of the
     rows, by their places; parts: the places of all rows with a label, in parts that are read at a time.
     """
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng([seed, FOLDS])
     fold = rng.integers(FOLDS, size=int(groups.max(initial=-1)) + 1)[groups]
     heads = []
     for number in range(FOLDS):

@@ -47,11 +47,11 @@ def test_defaults_and_overrides(tmp_path: Path):
         ("source: {path: a}\ncluster: {method: kmeans}", "'kmeans' needs cluster.n_clusters"),
         (
             "source: {path: a}\ncluster: {method: optics}",
-            "there is no 'optics'; known: dbscan, hdbscan",
+            "there is no 'optics'; known: auto, dbscan, hdbscan",
         ),
         (
             "source: {path: a}\ncluster: {method: kmeans, n_clusters: 3}\nmatch: {mode: exact}",
-            "is for dbscan and hdbscan, not for kmeans; use 'representatives'",
+            "is for dbscan, hdbscan, leiden, not for kmeans; use 'representatives'",
         ),
         (
             "source: {path: a}\ncluster: {method: hdbscan, min_samples: 300}",
@@ -76,7 +76,7 @@ def test_defaults_and_overrides(tmp_path: Path):
         ),
         (
             "source: {path: a}\ncluster: {search: {method: [dbscan, kmeans], n_clusters: [3]}}",
-            "holds density methods and others; set match.mode",
+            "holds methods that are matched exactly and others; set match.mode",
         ),
         ("source: {path: a}\nembed: {weights: b}", "embed.weights is given but embed.model is not"),
     ],
@@ -176,7 +176,7 @@ def test_a_gpu_that_is_not_there_is_an_error(images: Path, tmp_path: Path):
 
 def test_an_empty_section_has_its_defaults(tmp_path: Path):
     config = load(tmp_path, "source: {path: a}\nrun:\ncluster:\n")
-    assert config.cluster.similarity == 0.9 and config.run.batch_rows == 8192
+    assert config.cluster.method == "auto" and config.run.batch_rows == 8192
 
 
 def test_a_key_of_another_method_is_said_to_be_that(tmp_path: Path):
@@ -218,5 +218,5 @@ def test_another_method_does_not_hide_a_wrong_key(tmp_path: Path):
 
 @pytest.mark.parametrize("section", ["dbscan", "{method: null}"])
 def test_a_cluster_section_without_a_method_says_what_there_is(tmp_path: Path, section: str):
-    with pytest.raises(ConfigError, match="known: dbscan"):
+    with pytest.raises(ConfigError, match="known: auto, dbscan"):
         load(tmp_path, f"source: {{path: a}}\ncluster: {section}")
