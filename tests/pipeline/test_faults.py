@@ -31,6 +31,8 @@ def command(source: Path, out: Path, *more: str, before: list[str] | None = None
         str(out),
         "--set",
         "workers.device=cpu",
+        "--set",
+        "embed.model=null",
         *more,
     ]
     return subprocess.run(line, capture_output=True, text=True)

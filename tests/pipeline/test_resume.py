@@ -16,7 +16,7 @@ from pixsieve import demo
 from pixsieve.runtime import interrupts
 from tests.pipeline.helpers import audit, by_key, ran, results
 
-SETTINGS = ("run.batch_rows=16", "run.block_rows=32", "workers.device=cpu")
+SETTINGS = ("run.batch_rows=16", "run.block_rows=32", "workers.device=cpu", "embed.model=null")
 
 
 def command(source: Path, out: Path, *settings: str) -> list[str]:
@@ -48,19 +48,24 @@ def whole(tmp_path_factory):
 @pytest.mark.parametrize(
     ("kind", "method"),
     [("inline", "dbscan")]
-    + [pytest.param(*way, marks=pytest.mark.slow) for way in (("local", "dbscan"), ("inline", "hdbscan"))],
+    + [
+        pytest.param(*way, marks=pytest.mark.slow)
+        for way in (("local", "dbscan"), ("inline", "hdbscan"), ("inline", "leiden"), ("local", "leiden"))
+    ],
 )
 def test_killed_again_and_again(whole, tmp_path: Path, kind: str, method: str):
     source, expected, units = whole
-    out, chosen = tmp_path / "run", f"cluster.method={method}"
-    if method == "hdbscan":
-        summary = audit(source, tmp_path / "whole", *SETTINGS, chosen)
+    out, chosen = tmp_path / "run", (f"cluster.method={method}",)
+    if method == "leiden":  # of what a model sees
+        chosen = (*chosen, "embed.model=lite0")
+    if method != "dbscan":
+        summary = audit(source, tmp_path / "whole", *SETTINGS, *chosen)
         expected, units = results(tmp_path / "whole"), sum(stage.units for stage in summary.stages[1:])
     step = units // (4 if kind == "local" else 8)  # it takes seconds to begin
     rng = np.random.default_rng(0)
     kills, seen = 0, -1
     while True:
-        settings = (f"workers.kind={kind}", "workers.n=2", chosen)
+        settings = (f"workers.kind={kind}", "workers.n=2", *chosen)
         process = subprocess.Popen(
             command(source, out, *settings), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
         )
@@ -78,7 +83,7 @@ def test_killed_again_and_again(whole, tmp_path: Path, kind: str, method: str):
     assert process.returncode == 0 and kills >= 3
     assert results(out) == expected
     assert len(receipts(out)) == units
-    assert ran(audit(source, out, *SETTINGS, chosen)) == {}
+    assert ran(audit(source, out, *SETTINGS, *chosen)) == {}
 
 
 def test_only_the_missing_units_run(whole, tmp_path: Path):
