@@ -109,6 +109,8 @@ class Duplicates(Section):
     keep: list[KeepRule] = Field(default=["original", "resolution", "bytes", "name", "key"])
     symmetries: bool = False  # mirrored and rotated copies, too
     adaptive: Annotated[float, Field(ge=0)] | None = None  # near is so many times the usual distance in the cluster
+    look_alike: Similarity | None = None  # to the model, of pictures that are no copies; null: the model's own
+    burst_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 10.0  # between frames of a burst, by EXIF or `time`
     prefer: Choices[Name] = None  # splits: rows of an earlier one are kept rather
     max_pairs: Positive = (
         5_000_000  # of one pair unit; above it only the best of each row are kept, and the report says so

@@ -25,6 +25,8 @@ SCHEMA = pa.schema(
         ("spectrum", pa.binary(BANDS)),  # of images/detail.py, a byte each
         ("blocking", pa.float32()),  # of images/blocks.py; null for a JPEG
         ("seen", pa.string()),  # what is looked at of it, where that is not all; else ""
+        ("taken", pa.timestamp("ms")),  # as the clock of the camera had it; null where EXIF does not say
+        ("camera", pa.string()),  # maker, model and serial number, likewise
         *((name, pa.float32()) for name in STATISTICS),
     ]
 )

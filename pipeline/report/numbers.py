@@ -29,6 +29,7 @@ def summary(
     status = {name: found[name] for name in STATUSES if name in found}
     duplicates, cluster = tables["duplicates"], tables["assignments"]["cluster"].to_numpy()
     levels = _counts(tables["outliers"]["level"])
+    of_kind = _counts(tables["findings"]["kind"])
     kinds, rows = _counts(duplicates["kind"]), tables["images"]["row"].to_numpy()
     splits = dict(sorted(_counts(run.metadata.splits(run.manifest, rows).drop_null()).items()))
     return {
@@ -50,6 +51,7 @@ def summary(
             **{kind: kinds.get(kind, 0) for kind in ("exact", "pixels", "near", "linked")},
             "units_with_pairs_dropped": depends["truncated"],
         },
+        "look_alikes": {kind: of_kind.get(kind, 0) for kind in ("look_alike", "burst")},
         "splits": splits,
         "leakage": _leakage(duplicates) if splits else None,
         "outliers": {name: levels.get(name, 0) for name in ("outlier", "potential")},

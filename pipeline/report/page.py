@@ -27,10 +27,11 @@ def page(run: Run, tables: dict[str, pa.Table], found: dict[str, Any]) -> str:
     duplicates, marked = tables["duplicates"], tables["findings"]
     groups, leaking = _groups(duplicates, GROUPS), _groups(duplicates.filter(duplicates["leakage"]), GROUPS // 2)
     outliers, faults = _worst(marked, "outlier", SINGLES), {kind: _worst(marked, kind, OF_KIND) for kind in KINDS}
+    alike = _with_related(_worst(marked, ("look_alike", "burst"), SINGLES // 2), tables["assignments"])
     mislabels = _mislabels(tables["mislabels"], tables["assignments"])
     clusters, broken = _clusters(tables["clusters"], tables["assignments"]), _broken(marked)
     singles = [*outliers, *(row for rows in faults.values() for row in rows)]
-    shown = {row["row"] for group in [*groups, *leaking, *mislabels, *clusters] for row in group["rows"]}
+    shown = {row["row"] for group in [*groups, *leaking, *alike, *mislabels, *clusters] for row in group["rows"]}
     environment = jinja2.Environment(loader=jinja2.PackageLoader("pixsieve", "report"), autoescape=True)
     environment.filters |= {"counted": counted, "distance": lambda similarity: _distance(run.measure, similarity)}
     return environment.get_template("index.html.jinja").render(
@@ -39,6 +40,7 @@ def page(run: Run, tables: dict[str, pa.Table], found: dict[str, Any]) -> str:
         labelled=labelled(found["labels"]),
         groups=groups,
         leaking=leaking,
+        alike=alike,
         outliers=outliers,
         faults=faults,
         mislabels=mislabels,
@@ -72,23 +74,29 @@ def _groups(duplicates: pa.Table, most: int) -> list[dict[str, Any]]:
     ]
 
 
-def _worst(found: pa.Table, kind: str, most: int) -> list[dict[str, Any]]:
-    """The findings of a kind with the highest scores."""
-    own = found.filter(pc.equal(found["kind"], kind))
+def _worst(found: pa.Table, kinds: str | tuple[str, ...], most: int) -> list[dict[str, Any]]:
+    """The findings of a kind, or of some, with the highest scores."""
+    own = found.filter(pc.is_in(found["kind"], pa.array([kinds] if isinstance(kinds, str) else kinds)))
     return own.sort_by([("score", "descending"), ("key", "ascending")]).slice(0, most).to_pylist()
 
 
 def _mislabels(mislabels: pa.Table, assigned: pa.Table) -> list[dict[str, Any]]:
     """The likeliest label errors, each with the nearest row that has the suggested label."""
-    worst = _worst(mislabels.filter(pc.not_equal(mislabels["level"], "none")), "label", SINGLES // 2)
+    return _with_related(
+        _worst(mislabels.filter(pc.not_equal(mislabels["level"], "none")), "label", SINGLES // 2), assigned
+    )
+
+
+def _with_related(found: list[dict[str, Any]], assigned: pa.Table) -> list[dict[str, Any]]:
+    """Each finding with its row and the related one."""
     rows = assigned["row"].to_numpy()
-    for one in worst:
+    for one in found:
         related = [] if one["related"] is None else [int(np.searchsorted(rows, one["related"]))]
         one["rows"] = [
             {"row": one["row"], "key": one["key"]},
             *assigned.take(pa.array(related, pa.int64())).to_pylist(),
         ]
-    return worst
+    return found
 
 
 def _clusters(clusters: pa.Table, assigned: pa.Table) -> list[dict[str, Any]]:

@@ -38,6 +38,7 @@ def found(report: dict[str, Any]) -> list[str]:
         f" {duplicates['redundant']:,} redundant:"
         f" {counted(duplicates['exact'], 'equal file')}, {duplicates['pixels']:,} equal pixels,"
         f" {duplicates['near']:,} similar; {duplicates['linked']:,} linked",
+        *_alike(report.get("look_alikes", {})),
         f"Outliers    {outliers['outlier']:,}, and {outliers['potential']:,} potential",
         f"Faults      {_kinds(report['faults'])}",
         f"Clusters    {report['clusters']['count']:,} with {counted(report['clusters']['rows'], 'row')};"
@@ -58,6 +59,13 @@ def found(report: dict[str, Any]) -> list[str]:
             " there, only the best pairs of each row count"
         )
     return lines
+
+
+def _alike(found: dict[str, int]) -> list[str]:
+    """What is near to the model and no copy."""
+    if not any(found.values()):
+        return []
+    return [f"Look-alikes {found['look_alike']:,}; and {counted(found['burst'], 'frame')} of bursts"]
 
 
 def _labels_and_splits(report: dict[str, Any]) -> list[str]:

@@ -7,6 +7,7 @@ from pixsieve.stages.embed import EMBED
 from pixsieve.stages.findings import FINDINGS
 from pixsieve.stages.fit import FIT
 from pixsieve.stages.labels import LABELS
+from pixsieve.stages.lookalikes import LOOKALIKES
 from pixsieve.stages.match import MATCH
 from pixsieve.stages.mislabels import MISLABELS
 from pixsieve.stages.normalise import NORMALISE
@@ -31,6 +32,7 @@ FLOW: list[Stage] = [
     MATCH,
     VERIFY,
     DUPLICATES,
+    LOOKALIKES,
     OUTLIERS,
     MISLABELS,
     FINDINGS,

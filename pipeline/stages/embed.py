@@ -5,6 +5,7 @@ import errno
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import datetime
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -28,6 +29,7 @@ from pixsieve.images.detail import spectrum
 from pixsieve.images.luma import SIDE
 from pixsieve.images.statistics import STATISTICS, Statistics, luma, reduce, statistics
 from pixsieve.images.status import STATUSES
+from pixsieve.images.taken import taken
 from pixsieve.runtime import within
 from pixsieve.runtime.stage import Counts, Stage, Unit
 from pixsieve.sources import folder, vectors
@@ -62,6 +64,8 @@ class Embedded(NamedTuple):
     spectrum: bytes | None = None
     blocking: float | None = None
     seen: str | None = None
+    taken: datetime | None = None
+    camera: str | None = None
     statistics: Statistics | None = None
     prepared: Mapping[View, np.ndarray] | None = None
 
@@ -256,6 +260,7 @@ def _described(run: Run, data: bytes, prepares: Prepares) -> Embedded:
     """Whatever is wrong with a file is said of that file, and stops no other."""
     digest = xxhash.xxh3_128_digest(data)
     image = decode.decode(data, run.config.embed.max_pixels, run.config.embed.max_decode_mb)
+    shot = taken(data)
     about = Embedded(
         image.status,
         image.reason,
@@ -265,6 +270,8 @@ def _described(run: Run, data: bytes, prepares: Prepares) -> Embedded:
         _side(image.height),
         image.format,
         seen=image.seen,
+        taken=shot.time,
+        camera=shot.camera or None,
     )
     if image.pixels is None:
         return about
@@ -323,4 +330,4 @@ def _table(numbers: pa.ChunkedArray, rows: list[Embedded]) -> pa.Table:
     return pa.table([pa.array(c, f.type) for c, f in zip(columns, image_table.SCHEMA, strict=True)], image_table.SCHEMA)
 
 
-EMBED = Stage("embed", units, work, version=8, prepare=prepare)
+EMBED = Stage("embed", units, work, version=9, prepare=prepare)

@@ -23,7 +23,7 @@ from pixsieve.rules.faults import Fault, faults
 from pixsieve.runtime.stage import Counts, Stage, Unit
 
 MEASURED = ("width", "height", *STATISTICS)
-TABLES = ("duplicates", "better", "outliers", "mislabels")
+TABLES = ("duplicates", "better", "lookalikes", "outliers", "mislabels")
 # Columns of images.parquet that stand in the table of another stage.
 SCORES = {"duplicate": ("better", "similarity"), "outlier": ("outliers", "score"), "label": ("mislabels", "score")}
 
@@ -35,7 +35,7 @@ def units(run: Run) -> list[Unit]:
 
 
 def work(run: Run, unit: Unit) -> Counts:
-    images = image_table.living(run, ["status", "reason", "format", "seen", *MEASURED])
+    images = image_table.living(run, ["status", "reason", "format", "seen", "taken", "camera", *MEASURED])
     rows, keys = images["row"].to_numpy(), run.manifest.living(["key"])["key"]
     tables = {name: files.read_table(run.path / f"{name}.parquet") for name in TABLES}
     columns = {name: images[name].cast(pa.float64()).to_numpy() for name in MEASURED}
@@ -46,6 +46,7 @@ def work(run: Run, unit: Unit) -> Counts:
     listed = [
         *_of_images(rows, keys, found),
         *(_marked(tables[name]) for name in ("outliers", "mislabels")),
+        tables["lookalikes"],
         *_of_duplicates(
             tables["duplicates"], _of_rows(tables["duplicates"], rows, images["seen"]), unit.depends["verified"]
         ),
@@ -172,4 +173,4 @@ def _scores(rows: np.ndarray, tables: dict[str, pa.Table]) -> dict[str, np.ndarr
     return found
 
 
-FINDINGS = Stage("findings", units, work, version=6, by="duplicates")
+FINDINGS = Stage("findings", units, work, version=7, by="duplicates")

@@ -23,7 +23,10 @@ def vectors(out: Path) -> dict[str, list[float]]:
     this = Run.open(out).by("model")
     shard = this.store.read(range(len(this.manifest.batches)))
     table = this.manifest.living(["key"])
-    return {key: shard.vectors[row].tolist() for row, key in zip(table["row"].to_pylist(), table["key"].to_pylist())}
+    return {
+        key: shard.vectors[row].tolist()
+        for row, key in zip(table["row"].to_pylist(), table["key"].to_pylist(), strict=True)
+    }
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +102,7 @@ def test_what_is_lost_is_made_again_with_the_same_bytes(night: Path):
 
 def test_a_lost_sample_is_no_reason_to_begin_anew(night: Path):
     (night / "run/source/sampled.npz").unlink()
-    with pytest.raises(FolderDamagedError, match="has lost source/sampled.npz.*--refit"):
+    with pytest.raises(FolderDamagedError, match=r"has lost source/sampled\.npz.*--refit"):
         again(night)
     assert again(night, refit=True).exit_code == 0
 

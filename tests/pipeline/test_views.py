@@ -191,3 +191,91 @@ def test_what_cannot_be(images: Path, tmp_path: Path):
     with pytest.raises(ValueError, match="seen by none"):
         Run.open(tmp_path / "run").measure  # noqa: B018
     assert files.read_json(tmp_path / "run/measure.json")["model"]["measure"]["name"] == "shown"
+
+
+def exif(camera: str, second: int) -> bytes:
+    from PIL import Image
+
+    tags = Image.Exif()
+    tags[0x0110] = camera
+    tags.get_ifd(0x8769)[0x9003] = f"2026:11:28 10:00:{second:02}"
+    return tags.tobytes()
+
+
+def alike(out: Path) -> dict[str, tuple[str, str]]:
+    return {row["key"]: (row["kind"], row["related"]) for row in by_key(out, "lookalikes")}
+
+
+def shots(folder: Path) -> Path:
+    """Five tints, three pictures of each that have nothing in common but that, one of them copied."""
+    import io
+
+    from PIL import Image
+
+    rng = np.random.default_rng(1)
+    for number, tint in enumerate(([90, -40, -40], [-40, -40, 90], [-60, 120, -60], [90, 90, -60], [-60, 60, 60])):
+        for shot in range(3):
+            pixels = np.clip(pattern(rng) * 0.3 + 100 + tint, 0, 255).astype(np.uint8)
+            sink = io.BytesIO()
+            camera = "other" if number == 1 and shot == 2 else "one"
+            Image.fromarray(pixels).save(
+                sink, "PNG", exif=exif(camera, 20 * number % 60 + (4 * shot if number < 2 else 0))
+            )
+            (folder / f"{number}{shot}.png").parent.mkdir(parents=True, exist_ok=True)
+            (folder / f"{number}{shot}.png").write_bytes(sink.getvalue())
+            if number == 2 and shot == 0:
+                save(folder / "20 copy.bmp", np.clip(pixels + 4.0, 0, 255).astype(np.uint8))
+    return folder
+
+
+def test_look_alikes_are_no_copies(tmp_path: Path):
+    out = tmp_path / "run"
+    own = ("duplicates.look_alike=0.98", "duplicates.burst_s=5")
+    audit(shots(tmp_path / "images"), out, *CUT, *MODEL, *own)
+    found = alike(out)
+    assert {row["key"] for row in by_key(out, "duplicates")} == {"20.png", "20 copy.bmp"}
+    (back,) = [row["key"] for row in by_key(out, "duplicates") if not row["keep"]]
+    assert back not in found and back not in {other for _, other in found.values()}
+    sharp = {row["key"]: row["sharpness"] for row in by_key(out, "images")}
+    best = max(("00.png", "01.png", "02.png"), key=sharp.get)
+    assert {key: found[key] for key in ("00.png", "01.png", "02.png") if key != best} == dict.fromkeys(
+        {"00.png", "01.png", "02.png"} - {best}, ("burst", best)
+    )
+    assert best not in found
+    assert found["12.png"][0] == "look_alike" and found["12.png"][1] in ("10.png", "11.png")  # another camera
+    kinds = [kind for key, (kind, _) in found.items() if key[0] in "234"]
+    assert len(kinds) == 6  # all at one second of one camera
+    findings = [row for row in by_key(out, "findings") if row["kind"] in ("look_alike", "burst")]
+    assert len(findings) == len(found) and {row["level"] for row in findings} == {"potential"}
+    assert json.loads((out / "report/report.json").read_text())["look_alikes"] == {
+        kind: sum(one == kind for one, _ in found.values()) for kind in ("look_alike", "burst")
+    }
+    assert "Look-alikes" in (out / "report/index.html").read_text()
+    done = ran(audit(tmp_path / "images", out, *CUT, *MODEL, "duplicates.look_alike=0.98", "duplicates.burst_s=0"))
+    assert set(done) <= {"lookalikes", "findings", "report"}
+
+
+def test_times_of_the_metadata_take_the_place_of_exif(tmp_path: Path):
+    images, out = shots(tmp_path / "images"), tmp_path / "run"
+    keys = [path.name for path in images.iterdir()]
+    lines = [f"{key},2026-11-28T{10 + int(key[0])}:0{key[1]}:00,x" for key in keys]
+    (tmp_path / "m.csv").write_text("key,time,camera\n" + "\n".join(lines) + "\n")
+    own = ("duplicates.look_alike=0.98", f"source.metadata={tmp_path / 'm.csv'}")
+    audit(images, out, *CUT, *MODEL, *own)
+    assert {kind for kind, _ in alike(out).values()} == {"look_alike"}
+    done = ran(audit(images, out, *CUT, *MODEL, *own, "duplicates.burst_s=60"))
+    assert {kind for key, (kind, _) in alike(out).items() if key[0] != "1"} == {"burst"} and "embed" not in done
+
+
+def test_no_cut_changes_the_look_alikes(tmp_path: Path):
+    own = ("duplicates.look_alike=0.98", "outliers.neighbours=4", *MODEL)
+    images = shots(tmp_path / "images")
+    audit(images, tmp_path / "one", *own)
+    for batch in (3, 7):
+        audit(images, tmp_path / f"{batch}", *own, f"run.batch_rows={batch}", f"run.block_rows={2 * batch}")
+        assert by_key(tmp_path / f"{batch}", "lookalikes") == by_key(tmp_path / "one", "lookalikes")
+
+
+def test_one_view_has_none(tmp_path: Path):
+    audit(shots(tmp_path / "images"), tmp_path / "run", *CUT)
+    assert alike(tmp_path / "run") == {}

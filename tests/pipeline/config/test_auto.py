@@ -84,7 +84,7 @@ def test_leiden_without_its_library(tmp_path: Path, monkeypatch):
 
 @pytest.mark.parametrize("form", ["centre:", "centre:0", "whiten:-3", "l1", "centre:1e3", ""])
 def test_other_forms_are_refused(tmp_path: Path, form: str):
-    with pytest.raises(ConfigError, match="embed.normalise: one of auto, l2, centre, centre:DIMS"):
+    with pytest.raises(ConfigError, match=r"embed\.normalise: one of auto, l2, centre, centre:DIMS"):
         decided(tmp_path, f"embed.normalise='{form}'")
 
 
