@@ -13,7 +13,7 @@ from pixsieve.models.imagenet import SIZE, preparing
 from pixsieve.models.network import Asked, Network, need, of_rows
 from pixsieve.models.torchscript import check_no_weights
 
-FLOATS = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(double)": np.float64}
+FLOATS = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
 PROVIDERS = {"cuda": "CUDAExecutionProvider", "cpu": "CPUExecutionProvider"}
 
 

@@ -29,7 +29,8 @@ def load(asked: Asked) -> Network:
             force_image_size=asked.image_size,
             force_preprocess_cfg={key: about[key] for key in LOOKS if key in about},
         )
-    transform = library.image_transform_v2(library.PreprocessCfg(**model.visual.preprocess_cfg), is_train=False)
+    looks = model.visual.preprocess_cfg
+    transform = library.image_transform(looks["size"], is_train=False, **{key: looks[key] for key in LOOKS})
     model.forward = model.encode_image
     return of_module(asked, model, of_image(transform))
 
