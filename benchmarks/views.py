@@ -5,10 +5,10 @@
     python -m benchmarks.views --speed FOLDER         CPU seconds an image: decoding alone, with dct, with lite0
 
 Clusters: adjusted mutual information with the classes (rows in none as a cluster of their own). Label errors: 3 % of
-the labels turned; precision among the likeliest errors when 60 % of them are found, and of what is called certain; beside
-cleanlab's filters, where it is installed, on 5-fold probabilities of the same features. Outliers: how many of the
-foreign pictures are named, and of the photos, by each view's default, and by the ranks of its scores when 1 % of the
-photos are named.
+the labels turned; precision among the likeliest errors when 60 % of them are found, and of what is called certain;
+beside cleanlab's filter, where it is installed, on the probabilities of the same heads. Outliers: how many of the
+foreign pictures are named, and of the photos, by the defaults of each view, and by the ranks of the scores when 1 % of
+the photos are named.
 """
 
 import argparse

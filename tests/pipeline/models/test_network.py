@@ -142,6 +142,8 @@ def test_another_size_embeds_anew(tmp_path: Path):
     audit(*at)
     assert "embed" not in {stage.name for stage in audit(*at).stages if stage.ran}
     assert "embed" in {stage.name for stage in audit(*at, "embed.image_size=64").stages if stage.ran}
+    assert not audit(*at[:2], "embed.model=auto").stages[1].ran  # goes on with the model of the run, and its size
+    assert Config.load(tmp_path / "run").embed.image_size == 64
 
 
 @pytest.mark.parametrize(
