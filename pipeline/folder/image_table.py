@@ -28,6 +28,7 @@ SCHEMA = pa.schema(
         ("taken", pa.timestamp("ms")),  # as the clock of the camera had it; null where EXIF does not say
         ("camera", pa.string()),  # maker, model and serial number, likewise
         *((name, pa.float32()) for name in STATISTICS),
+        ("featureless", pa.bool_()),  # whether the model of two views has no vector for it; null without one
     ]
 )
 

@@ -114,7 +114,7 @@ def _clusters(clusters: pa.Table, assigned: pa.Table) -> list[dict[str, Any]]:
 
 def _broken(found: pa.Table) -> list[dict[str, Any]]:
     """Files that are not what they should be, by key."""
-    own = found.filter(pc.is_in(found["kind"], pa.array(("unreadable", "damaged", "misnamed"))))
+    own = found.filter(pc.is_in(found["kind"], pa.array(("unreadable", "damaged", "misnamed", "featureless"))))
     return own.sort_by([("key", "ascending"), ("kind", "ascending")]).slice(0, BROKEN).to_pylist()
 
 

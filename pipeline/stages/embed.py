@@ -150,6 +150,7 @@ def work(run: Run, unit: Unit) -> Counts:
     status = np.array([STATUSES.index(one) for one in statuses], np.uint8)
     for view, one in asked.items():
         one.store.write(batch, np.concatenate([before.vectors[view], found.vectors[view]]), status)
+    images = _with_featureless(images, seen["model"] if run.views.apart else None, batch)
     if found.luma is not None and before.luma is not None:
         write_luma(run.path, batch, np.concatenate([before.luma, found.luma]))
     files.write_table(run.path / unit.writes["images"], images.combine_chunks())
@@ -157,6 +158,16 @@ def work(run: Run, unit: Unit) -> Counts:
         made.save(run.path, unit.name, {view: (marks[view], one.store.files(batch)) for view, one in seen.items()})
     counts = {"rows": len(images), "bytes": pc.sum(table["bytes"]).as_py() or 0, **Counter(statuses)}
     return counts | ({"kept": len(before.images)} if unit.former else {})
+
+
+def _with_featureless(images: pa.Table, model: Run | None, batch: int) -> pa.Table:
+    """The table of the images of a batch, with what the model had nothing to say of: zeros, NaN or infinity."""
+    values = pa.nulls(len(images), pa.bool_())
+    if model is not None:
+        none = ~model.store.read([batch]).vectors[: len(images)].any(axis=1)
+        values = pa.array(none & image_table.readable(images["status"]))
+    at = image_table.SCHEMA.get_field_index("featureless")
+    return images.set_column(at, image_table.SCHEMA.field(at), values)
 
 
 def _marks(run: Run, name: str, seen: Mapping[View, Run]) -> dict[View, str]:
@@ -326,7 +337,7 @@ def _directions(wide: np.ndarray) -> np.ndarray:
 def _table(numbers: pa.ChunkedArray, rows: list[Embedded]) -> pa.Table:
     plain = [list(column) for column in zip(*(row[:ABOUT] for row in rows), strict=True)] or [[]] * ABOUT
     statistics = [[row.statistics and getattr(row.statistics, name) for row in rows] for name in STATISTICS]
-    columns = [numbers.combine_chunks(), *plain, *statistics]
+    columns = [numbers.combine_chunks(), *plain, *statistics, [None] * len(rows)]
     return pa.table([pa.array(c, f.type) for c, f in zip(columns, image_table.SCHEMA, strict=True)], image_table.SCHEMA)
 
 

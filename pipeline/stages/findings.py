@@ -22,6 +22,7 @@ from pixsieve.rules.companions import companions
 from pixsieve.rules.faults import Fault, faults
 from pixsieve.runtime.stage import Counts, Stage, Unit
 
+SAID = ("status", "reason", "format", "seen", "taken", "camera", "featureless")
 MEASURED = ("width", "height", *STATISTICS)
 TABLES = ("duplicates", "better", "lookalikes", "outliers", "mislabels")
 # Columns of images.parquet that stand in the table of another stage.
@@ -35,13 +36,16 @@ def units(run: Run) -> list[Unit]:
 
 
 def work(run: Run, unit: Unit) -> Counts:
-    images = image_table.living(run, ["status", "reason", "format", "seen", "taken", "camera", *MEASURED])
+    images = image_table.living(
+        run, ["status", "reason", "format", "seen", "taken", "camera", "featureless", *MEASURED]
+    )
     rows, keys = images["row"].to_numpy(), run.manifest.living(["key"])["key"]
     tables = {name: files.read_table(run.path / f"{name}.parquet") for name in TABLES}
     columns = {name: images[name].cast(pa.float64()).to_numpy() for name in MEASURED}
     # Given vectors are readable and have no size.
     readable = image_table.readable(images["status"]) & ~np.isnan(columns["width"])
-    found = {**_broken(images), "misnamed": _misnamed(images, keys), **faults(columns, readable)}
+    found = {**_broken(images), "misnamed": _misnamed(images, keys), "featureless": _featureless(images)}
+    found |= faults(columns, readable)
 
     listed = [
         *_of_images(rows, keys, found),
@@ -54,7 +58,7 @@ def work(run: Run, unit: Unit) -> Counts:
     ]
     table = pa.concat_tables(listed)
     files.write_table(run.path / unit.writes["findings"], table)
-    about = images.add_column(1, "key", keys)
+    about = images.drop_columns(["featureless"]).add_column(1, "key", keys)
     scores = {kind: fault.score for kind, fault in found.items()} | _scores(rows, tables)
     for name, score in scores.items():
         about = about.append_column(name, pa.array(score, pa.float64(), mask=np.isnan(score)))
@@ -76,6 +80,12 @@ def _misnamed(images: pa.Table, keys: pa.ChunkedArray) -> Fault:
     """Files whose extension is that of another format: some programs go by the name."""
     both = zip(map(formats.by_name, keys.to_pylist()), images["format"].to_pylist(), strict=True)
     return _certain([f"{is_} by its content" if name and is_ and name != is_ else "" for name, is_ in both])
+
+
+def _featureless(images: pa.Table) -> Fault:
+    """Images of which the model says nothing, so that they are in no cluster and near to none."""
+    said = "the model gives it zeros, NaN or infinity"
+    return _certain([said if none else "" for none in images["featureless"].to_pylist()])
 
 
 def _certain(reason: list[str]) -> Fault:

@@ -279,3 +279,33 @@ def test_no_cut_changes_the_look_alikes(tmp_path: Path):
 def test_one_view_has_none(tmp_path: Path):
     audit(shots(tmp_path / "images"), tmp_path / "run", *CUT)
     assert alike(tmp_path / "run") == {}
+
+
+def test_what_the_model_says_nothing_of_is_told(tmp_path: Path, monkeypatch):
+    shown = of_network.DESCRIPTOR
+
+    def load(embed_, backend):
+        own = shown.load(embed_, backend)
+
+        def embed(batch: np.ndarray) -> np.ndarray:
+            rows = own.embed(batch)
+            rows[batch.reshape(len(batch), -1).min(axis=1) > 250] = 0  # as networks give where NaN came out
+            return rows
+
+        return Embedder(own.prepare, embed)
+
+    monkeypatch.setattr(of_network, "DESCRIPTOR", Descriptor(shown.measure, load, shown.made_of))
+    images, out = shots(tmp_path / "images"), tmp_path / "run"
+    save(images / "white.png", np.full((40, 40, 3), 255, np.uint8))
+    (images / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nnothing")
+    assert audit(images, out, *CUT, *MODEL).exit_code == 0
+    told = [row["key"] for row in by_key(out, "findings") if row["kind"] == "featureless"]
+    assert told == ["white.png"]
+    row = {row["key"]: row for row in by_key(out, "assignments")}["white.png"]
+    assert row["cluster"] == -1 and len(by_key(out, "outliers")) == len(list(images.iterdir()))
+    # Kept when the copies alone are embedded anew; and without a model nobody has features.
+    (out / "embeddings.zarr/dct/vectors/c/0/0").unlink()
+    audit(images, out, *CUT, *MODEL)
+    assert [row["key"] for row in by_key(out, "findings") if row["kind"] == "featureless"] == told
+    audit(images, out, *CUT, "embed.model=null")
+    assert not [row for row in by_key(out, "findings") if row["kind"] == "featureless"]
