@@ -194,6 +194,8 @@ class Config(Section):
     def _weights_have_a_model(self) -> Self:
         if self.embed.weights and self.embed.model in (None, AUTO):
             raise ValueError("embed.weights is given but embed.model is not")
+        if self.embed.image_size and self.embed.model is None:
+            raise ValueError("embed.image_size is given but embed.model is not")
         return self
 
     @model_validator(mode="after")

@@ -79,6 +79,8 @@ def test_defaults_and_overrides(tmp_path: Path):
             "holds methods that are matched exactly and others; set match.mode",
         ),
         ("source: {path: a}\nembed: {weights: b}", "embed.weights is given but embed.model is not"),
+        ("source: {path: a}\nembed: {model: null, image_size: 64}", "embed.image_size is given but embed.model is not"),
+        ("source: {path: a}\nembed: {image_size: 8}", "embed.image_size: input should be greater than or equal to 16"),
     ],
 )
 def test_what_is_wrong_is_named(tmp_path: Path, text: str, said: str):

@@ -1,5 +1,7 @@
 """Networks in files: TorchScript and ONNX."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -74,6 +76,13 @@ def test_onnx(many: str | int, kind: str, tmp_path: Path):
     np.testing.assert_allclose(got, rows_of(x), atol=1e-3 if kind == "FLOAT" else 1e-2)
     np.testing.assert_array_equal(network.embed(x[5:6])[0], got[5])
     assert network.prepare(pattern(np.random.default_rng(0)), x).shape == (3, 32, 32)
+
+
+def test_onnx_needs_no_torch(tmp_path: Path):
+    file = exported(tmp_path / "colours.onnx")
+    code = "import sys; from pixsieve import models; from pixsieve.models.network import Asked; "
+    code += f"models.load(Asked({str(file)!r}))"
+    assert subprocess.run([sys.executable, "-c", f"{code}; sys.exit('torch' in sys.modules)"]).returncode == 0
 
 
 def test_onnx_of_any_size(tmp_path: Path):

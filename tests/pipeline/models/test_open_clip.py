@@ -51,6 +51,8 @@ def test_images_of_another_size(weights: Path):
     network = models.load(Asked("open_clip:Small", str(weights), 64))
     x = network.prepare(IMAGE, IMAGE[:, :, 0])
     assert x.shape == (3, 64, 64) and np.isfinite(network.embed(x[None])).all()
+    strip = np.zeros((1, 5000, 3), np.uint8)
+    assert network.prepare(strip, strip[:, :, 0]).shape == x.shape
 
 
 def test_without_a_network_the_file_to_fetch_is_named(monkeypatch: pytest.MonkeyPatch):

@@ -45,6 +45,8 @@ def test_images_of_another_size(name: str, tmp_path: Path):
     network = models.load(Asked(f"timm:{name}", str(tmp_path / "model.pth"), 96))
     x = network.prepare(IMAGE, IMAGE[:, :, 0])
     assert x.shape == (3, 96, 96) and np.isfinite(network.embed(x[None])).all()
+    strip = np.zeros((1, 5000, 3), np.uint8)
+    assert network.prepare(strip, strip[:, :, 0]).shape == x.shape
 
 
 def test_without_a_network_the_file_to_fetch_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
