@@ -4,7 +4,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pixsieve.config.cluster import Auto, Dbscan, Leiden, settings_of
+from pixsieve.config.cluster import Auto, Dbscan, Leiden
 from pixsieve.config.load import CONFIG, read, renamed
 from pixsieve.config.sections import AUTO, Config
 from pixsieve.errors import ConfigError
@@ -34,7 +34,7 @@ def decided(config: Config, images: bool, root: Path) -> Decided:
     embed, note = _embed(config, before.get("embed")) if images else ({}, None)
     config = config.model_copy(update={"embed": config.embed.model_copy(update=embed)})
     if isinstance(config.cluster, Auto):
-        config = config.model_copy(update={"cluster": _cluster(config, images, before.get("cluster"))})
+        config = config.model_copy(update={"cluster": _cluster(config, images)})
     if "leiden" in config.methods and find_spec("igraph") is None:
         raise ConfigError("cluster.method leiden needs igraph: pip install igraph")
     return Decided(config, note)
@@ -60,10 +60,7 @@ def _embed(config: Config, before: dict[str, Any] | None) -> tuple[dict[str, Any
     return {"model": model, "weights": weights, "image_size": size, "normalise": form}, note
 
 
-def _cluster(config: Config, images: bool, before: dict[str, Any] | None) -> Leiden | Dbscan:
-    """Of a run that goes on, its own; else by neighbours where a network says what is shown: no one similarity serves
-    such features."""
+def _cluster(config: Config, images: bool) -> Leiden | Dbscan:
+    """By neighbours where a network beside a descriptor says what is shown: no one similarity serves its features."""
     by = config.cluster.by
-    if before is not None:
-        return settings_of(before | {"by": by})
     return Leiden(by=by) if images and config.embed.apart and by == "model" else Dbscan(by=by)

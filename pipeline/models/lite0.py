@@ -74,7 +74,7 @@ def load(asked: Asked) -> Network:
     with fitting(file, asked.name):
         model.read(file)
     fuse(model.eval())
-    return of_module(asked, model, of_tensor(partial(transform, size=asked.image_size or SIZE)))
+    return of_module(asked, Normalised(model), of_tensor(partial(transform, size=asked.image_size or SIZE)))
 
 
 def digest(name: str, weights: str | None) -> str:
@@ -82,12 +82,24 @@ def digest(name: str, weights: str | None) -> str:
 
 
 def transform(image: Tensor, size: int = SIZE) -> Tensor:
-    """(3, h, w) uint8 to (3, size, size) float32: the middle, seven eighths of the shorter side."""
+    """(3, h, w) uint8 to (3, size, size) uint8: the middle, seven eighths of the shorter side."""
     shorter = round(size * RESIZED / SIZE)
     height, width = (max(shorter, round(side * shorter / min(image.shape[1:]))) for side in image.shape[1:])
     small = functional.interpolate(image[None], (height, width), mode="bicubic", antialias=True)[0]
     top, left = (height - size) // 2, (width - size) // 2
-    return (small[:, top : top + size, left : left + size].float() - CENTRE) / SPREAD
+    return small[:, top : top + size, left : left + size].contiguous()
+
+
+class Normalised(nn.Module):
+    """A network of images as bytes, which are a quarter of what they are as floats until it has them."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, x: Tensor) -> Tensor:
+        found: Tensor = self.model((x.float() - CENTRE) / SPREAD)
+        return found
 
 
 class Same(nn.Conv2d):

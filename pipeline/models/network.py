@@ -15,7 +15,8 @@ from pixsieve.errors import ConfigError
 # there are.
 AT_ONCE, AT_ONCE_ON_GPU = 32, 256
 
-# Pixels (h, w, 3) uint8 RGB and the luma of an image, which no network looks at, to (3, size, size) float32.
+# Pixels (h, w, 3) uint8 RGB and the luma of an image, which no network looks at, to (3, size, size) float32,
+# or uint8 of a network that takes bytes.
 Prepare = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
@@ -37,7 +38,7 @@ class Asked(NamedTuple):
 class Network:
     dim: int
     prepare: Prepare
-    embed: Callable[[np.ndarray], np.ndarray]  # (n, 3, size, size) -> (n, dim) float16, unit length; or zeros
+    embed: Callable[[np.ndarray], np.ndarray]  # (n, 3, size, size), prepared -> (n, dim) float16, unit length or zeros
 
 
 def need(*packages: str, by: str = "'pixsieve[models]'") -> None:
@@ -50,11 +51,11 @@ def need(*packages: str, by: str = "'pixsieve[models]'") -> None:
 
 
 def of_rows(asked: Asked, features: Callable[[np.ndarray], Any], prepare: Prepare, at_once: int) -> Network:
-    """features: (at_once, 3, size, size) float32 to an array (at_once, ...) of numbers. A row that is not finite is
+    """features: (at_once, 3, size, size) as prepared to an array (at_once, ...) of numbers. A row that is not finite is
     kept as zeros. ConfigError where features do not fit their images, now or in any batch that is embedded later."""
 
     def rows(part: np.ndarray) -> np.ndarray:
-        whole = np.zeros((at_once, *part.shape[1:]), np.float32)
+        whole = np.zeros((at_once, *part.shape[1:]), part.dtype)
         whole[: len(part)] = part
         found = np.asarray(features(whole))
         if found.dtype.kind not in "fiu" or found.ndim < 2 or len(found) != at_once:
@@ -62,14 +63,14 @@ def of_rows(asked: Asked, features: Callable[[np.ndarray], Any], prepare: Prepar
             raise ConfigError(f"embed.model: {asked.name} gives {what} for {at_once} images, and no row for each")
         return found.reshape(at_once, -1)[: len(part)]
 
-    shape = prepare(np.zeros((8, 8, 3), np.uint8), np.zeros((8, 8), np.uint8)).shape
+    blank = prepare(np.zeros((8, 8, 3), np.uint8), np.zeros((8, 8), np.uint8))
     try:
-        dim = rows(np.zeros((1, *shape), np.float32)).shape[1]
+        dim = rows(np.zeros_like(blank)[None]).shape[1]
     except ConfigError:
         raise
     except Exception as error:  # each kind of network has its own
         said = shorten(f"{type(error).__name__}: {error}", 300, placeholder=" …")
-        size = "x".join(map(str, shape[1:]))
+        size = "x".join(map(str, blank.shape[1:]))
         raise ConfigError(f"embed.model: {asked.name} fails on images of {size} (embed.image_size): {said}") from error
 
     def embed(batch: np.ndarray) -> np.ndarray:
@@ -100,7 +101,7 @@ def of_module(asked: Asked, model: Any, prepare: Prepare) -> Network:
 
 
 def of_tensor(transform: Callable[[Any], Any]) -> Prepare:
-    """transform: (3, h, w) uint8 to (3, size, size) float32, both tensors."""
+    """transform: (3, h, w) uint8 to (3, size, size) float32 or uint8, both tensors."""
     import torch
 
     return lambda pixels, luma: np.asarray(transform(torch.from_numpy(middle(pixels)).permute(2, 0, 1)).numpy())

@@ -95,6 +95,8 @@ def stage_line(stage: StageSummary) -> None:
     parts = ["up to date" if idle else f"{stage.ran} of {counted(stage.units, 'unit')}"]
     if stage.ran and stage.rate:
         parts.append(f"{stage.seconds:.1f} s, {stage.rate:,.0f} rows/s")
+        if rates := [f"{name} {rate:,.0f}" for name, rate in stage.rates.items()]:
+            parts[-1] += f" ({', '.join(rates)})"
     elif stage.ran:
         parts.append(f"{stage.seconds:.1f} s")
     if stage.failed:

@@ -21,6 +21,12 @@ class StageSummary:
     counts: Counter[str] = field(default_factory=Counter)
 
     @property
+    def rates(self) -> dict[str, float]:
+        """Rows a second of each part of the work, had it had the machine for itself; of the slowest part first."""
+        parts = {name[:-2]: seconds for name, seconds in self.counts.items() if name.endswith("_s") and seconds > 0}
+        return {name: self.done / seconds for name, seconds in sorted(parts.items(), key=lambda part: -part[1])}
+
+    @property
     def rate(self) -> float | None:
         return self.done / self.seconds if self.done and self.seconds else None
 

@@ -1,11 +1,9 @@
 """embed: every image read and decoded once. Its vectors, one of each view, go to the store; its status, digests and
 statistics to images/. Where only one view is asked for anew, the vectors of the other stay."""
 
-import errno
-from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
-from datetime import datetime
+import time
+from collections import Counter
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,54 +20,23 @@ from pixsieve.folder.measure import VECTORS
 from pixsieve.folder.run_folder import Run
 from pixsieve.folder.scale import Scale
 from pixsieve.folder.thumbnails import luma_files, read_luma, write_luma
-from pixsieve.images import decode
-from pixsieve.images.blocks import blocking
-from pixsieve.images.colour import chroma
-from pixsieve.images.detail import spectrum
 from pixsieve.images.luma import SIDE
-from pixsieve.images.statistics import STATISTICS, Statistics, luma, reduce, statistics
+from pixsieve.images.statistics import STATISTICS
 from pixsieve.images.status import STATUSES
-from pixsieve.images.taken import taken
 from pixsieve.runtime import within
 from pixsieve.runtime.stage import Counts, Stage, Unit
-from pixsieve.sources import folder, vectors
+from pixsieve.sources import vectors
+from pixsieve.stages.reading import GROUP, Embedded, Spent, decoded
 
-GROUP = 32  # images that a thread takes at a time
-READERS = 8  # threads that wait for storage
 BAD_VECTORS = {
     "unreadable": "is no longer there",
     "not_finite": "holds NaN or infinity; so do rows whose chunk of a zarr is missing",
     "too_large": "holds a number beyond {dtype}: see embed.dtype, embed.scale",
     "zero": "holds zeros only: it has no direction",
 }
-Prepares = Mapping[View, Callable[[np.ndarray, np.ndarray], np.ndarray]]
 Vectors = dict[View, np.ndarray]
 # What the shards of a view are to the stage.
 PARTS: dict[View, tuple[str, str]] = {"copies": ("vectors", "status"), "model": ("model_vectors", "model_status")}
-# Errors that belong to a file. Any other may pass, and so is the unit's: it is tried again.
-LASTING = (errno.ENOENT, errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG)
-
-
-class Embedded(NamedTuple):
-    """One image after its thread is done with it."""
-
-    status: str
-    reason: str = ""
-    file_digest: bytes | None = None
-    pixel_digest: bytes | None = None
-    width: int | None = None
-    height: int | None = None
-    format: str | None = None
-    chroma: bytes | None = None
-    spectrum: bytes | None = None
-    blocking: float | None = None
-    seen: str | None = None
-    taken: datetime | None = None
-    camera: str | None = None
-    statistics: Statistics | None = None
-    prepared: Mapping[View, np.ndarray] | None = None
-
-
 ABOUT = Embedded._fields.index("statistics")  # as many columns of the table of images come before
 
 
@@ -87,6 +54,7 @@ class Batch(NamedTuple):
     rows: list[Embedded]
     vectors: Vectors  # each (n, width)
     luma: np.ndarray | None  # (n, 64, 64) uint8, what near pairs are verified by
+    seconds: dict[str, float]  # that each part of the work took, as long as nothing but it were done
 
 
 def prepare(run: Run) -> None:
@@ -157,6 +125,7 @@ def work(run: Run, unit: Unit) -> Counts:
     if run.views.apart:
         made.save(run.path, unit.name, {view: (marks[view], one.store.files(batch)) for view, one in seen.items()})
     counts = {"rows": len(images), "bytes": pc.sum(table["bytes"]).as_py() or 0, **Counter(statuses)}
+    counts |= {f"{part}_s": round(seconds, 3) for part, seconds in found.seconds.items()}
     return counts | ({"kept": len(before.images)} if unit.former else {})
 
 
@@ -200,18 +169,20 @@ def _images(run: Run, table: pa.Table, unit: str, seen: Mapping[View, Run]) -> B
     vectors = {view: np.zeros((len(table), one.measure.width), one.measure.dtype) for view, one in seen.items()}
     luma = np.zeros((len(table), SIDE, SIDE), np.uint8) if verified else None
     waiting: list[tuple[int, Mapping[View, np.ndarray]]] = []
+    spent, seconds = Spent([], []), {one.measure.name: 0.0 for one in seen.values()}
 
     def flush() -> None:
         if waiting:
             at = [row for row, _ in waiting]
             for view, embedder in embedders.items():
-                batch = np.stack([prepared[view] for _, prepared in waiting])
+                batch, started = np.stack([prepared[view] for _, prepared in waiting]), time.perf_counter()
                 vectors[view][at] = embedder.embed(batch)
+                seconds[seen[view].measure.name] += time.perf_counter() - started
                 if luma is not None and view == "copies":
                     luma[at] = batch
             waiting.clear()
 
-    for row in _decoded(run, table, prepares):
+    for row in decoded(run, table, prepares, spent):
         if row.prepared is not None:
             waiting.append((len(rows), row.prepared))
         rows.append(row._replace(prepared=None))
@@ -220,88 +191,7 @@ def _images(run: Run, table: pa.Table, unit: str, seen: Mapping[View, Run]) -> B
         if len(waiting) == embed.batch_size:
             flush()
     flush()
-    return Batch(rows, vectors, luma if "copies" in seen else None)
-
-
-def _decoded(run: Run, table: pa.Table, prepares: Prepares) -> Iterator[Embedded]:
-    """The rows in order. Many threads wait for storage, one for each core decodes. What is in flight is bounded: in
-    bytes of encoded images, and in rows."""
-    uris, sizes = table["uri"].to_pylist(), np.maximum(table["bytes"].to_numpy(), 1)
-    limit = run.config.embed.read_ahead_mb << 20
-    inflight: deque[tuple[Future[list[Embedded]], int]] = deque()
-    held, depth = 0, READERS + 2 * run.threads + run.config.embed.batch_size // GROUP
-    with ThreadPoolExecutor(READERS) as readers, ThreadPoolExecutor(run.threads) as decoders:
-        at = 0
-        while at < len(uris) or inflight:
-            while at < len(uris) and len(inflight) < depth:
-                within = np.searchsorted(np.cumsum(sizes[at : at + GROUP]), limit - held, side="right")
-                take = int(max(within, 0 if inflight else 1))
-                if not take:
-                    break
-                part = slice(at, at + take)
-                cost = int(sizes[part].sum())
-                read = readers.submit(_read_all, run, uris[part], sizes[part].tolist())
-                inflight.append((decoders.submit(_describe_all, run, read, prepares), cost))
-                held, at = held + cost, at + take
-            group, cost = inflight.popleft()
-            yield from group.result()
-            held -= cost
-
-
-def _read_all(run: Run, uris: list[str], sizes: list[int]) -> list[bytes | Embedded]:
-    return [_read(run, uri, size) for uri, size in zip(uris, sizes, strict=True)]
-
-
-def _describe_all(run: Run, read: Future[list[bytes | Embedded]], prepares: Prepares) -> list[Embedded]:
-    return [data if isinstance(data, Embedded) else _described(run, data, prepares) for data in read.result()]
-
-
-def _read(run: Run, uri: str, size: int) -> bytes | Embedded:
-    if size > run.config.embed.max_file_mb << 20:
-        return Embedded("too_large", f"{size} bytes; embed.max_file_mb is {run.config.embed.max_file_mb}")
-    try:
-        return folder.read(run.config.source, uri)
-    except OSError as error:
-        if error.errno not in LASTING:
-            raise
-        return Embedded("unreadable", f"cannot be read: {error.strerror}")
-
-
-def _described(run: Run, data: bytes, prepares: Prepares) -> Embedded:
-    """Whatever is wrong with a file is said of that file, and stops no other."""
-    digest = xxhash.xxh3_128_digest(data)
-    image = decode.decode(data, run.config.embed.max_pixels, run.config.embed.max_decode_mb)
-    shot = taken(data)
-    about = Embedded(
-        image.status,
-        image.reason,
-        digest,
-        image.digest,
-        _side(image.width),
-        _side(image.height),
-        image.format,
-        seen=image.seen,
-        taken=shot.time,
-        camera=shot.camera or None,
-    )
-    if image.pixels is None:
-        return about
-    try:
-        grey = reduce(luma(image.pixels))
-        return about._replace(
-            chroma=chroma(image.pixels).tobytes(),
-            spectrum=spectrum(image.pixels).tobytes(),
-            blocking=None if image.format == "JPEG" else blocking(image.pixels),
-            statistics=statistics(image.pixels, grey),
-            prepared={view: prepare(image.pixels, grey) for view, prepare in prepares.items()},
-        )
-    except Exception as error:  # an image of a form that nobody has thought of
-        return about._replace(status="unreadable", reason=f"{type(error).__name__}: {error}")
-
-
-def _side(pixels: int) -> int | None:
-    """A header may say more than a table holds; the reason has it."""
-    return pixels if 0 < pixels < 1 << 31 else None
+    return Batch(rows, vectors, luma if "copies" in seen else None, spent.seconds(run.threads) | seconds)
 
 
 def _given(run: Run, table: pa.Table) -> Batch:
@@ -323,7 +213,7 @@ def _given(run: Run, table: pa.Table) -> Batch:
         Embedded("ok", "", digest, digest) if word == "ok" else Embedded(word, said[word])
         for digest, word in zip(digests, status.tolist(), strict=True)
     ]
-    return Batch(rows, {"copies": kept}, None)
+    return Batch(rows, {"copies": kept}, None, {})
 
 
 def _directions(wide: np.ndarray) -> np.ndarray:

