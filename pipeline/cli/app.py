@@ -13,6 +13,7 @@ from pixsieve.config.sections import Config
 from pixsieve.errors import PixsieveError
 from pixsieve.flow import STAGES
 from pixsieve.flow import run as audit
+from pixsieve.folder import geometry
 from pixsieve.folder.run_folder import Run
 from pixsieve.plural import counted
 from pixsieve.report.words import ending, found
@@ -114,6 +115,7 @@ def status(run: Annotated[Path, typer.Argument(help="The run folder.")]) -> None
             parts += [f"{told.count(word)} {word}" for word in (FAILED, BEGUN) if word in told]
             if done or told:
                 typer.echo(f"{stage.name:<10} {', '.join(parts)}")
+        typer.echo("".join(line + "\n" for line in geometry.said(this.path, this.views.model)), nl=False)
         report = this.path / "report/report.json"
         if report.exists():
             with files.intact(report):

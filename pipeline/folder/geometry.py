@@ -17,6 +17,8 @@ from threadpoolctl import threadpool_limits
 from pixsieve import files
 from pixsieve.errors import FolderDamagedError
 from pixsieve.folder.manifest import Manifest
+from pixsieve.folder.measure import Measure
+from pixsieve.plural import counted
 
 SAMPLED, PLACE = "source/sampled.npz", "geometry.npz"
 ROWS = 8192  # in the sample, at most
@@ -109,6 +111,17 @@ def scanned(root: Path, manifest: Manifest, seed: int, again: bool) -> None:
     rows = rows[np.argsort(manifest.key_rank()[rows])]
     drawn = np.random.default_rng(seed).choice(len(rows), min(ROWS, len(rows)), replace=False)
     files.write_arrays(root / SAMPLED, rows=rows[np.sort(drawn)])
+
+
+def said(root: Path, measure: Measure) -> list[str]:
+    """A line on how many rows the vectors of a model's view were fitted; none where they were not."""
+    if measure.features is None or not (root / PLACE).exists():
+        return []
+    rows = Geometry.load(root).rows
+    few = (
+        f", fewer than its {measure.width} axes: --refit fits them to the rows of now" if rows <= measure.width else ""
+    )
+    return [f"Vectors of {measure.name} were fitted on {counted(rows, 'row')}{few}"]
 
 
 def digests(root: Path) -> dict[str, str]:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from pixsieve import Config, FolderDamagedError, run
+from pixsieve.cli.app import app
 from pixsieve.folder.geometry import Geometry, sampled
 from pixsieve.folder.run_folder import Run
 from tests.pipeline.helpers import audit, by_key, pattern, ran, results, save
@@ -98,6 +99,19 @@ def test_what_is_lost_is_made_again_with_the_same_bytes(night: Path):
     again(night)
     for name in ("assignments", "outliers"):
         assert results(night / "run")[name] == expected[name]
+
+
+def test_status_says_on_how_many_rows(night: Path, capsys):
+    def said() -> str:
+        with pytest.raises(SystemExit):
+            app(["status", str(night / "run")])
+        return capsys.readouterr().out
+
+    assert "Vectors of lite0-centre-6 were fitted on 20 rows\n" in said()
+    again(night, "embed.normalise=centre:64")
+    assert "lite0-centre-64 were fitted on 20 rows, fewer than its 64 axes: --refit" in said()
+    again(night, "embed.normalise=l2")
+    assert "fitted on" not in said()
 
 
 def test_a_lost_sample_is_no_reason_to_begin_anew(night: Path):
