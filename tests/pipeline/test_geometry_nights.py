@@ -11,7 +11,7 @@ from pixsieve.folder.geometry import Geometry, sampled
 from pixsieve.folder.run_folder import Run
 from tests.pipeline.helpers import audit, by_key, pattern, ran, results, save
 
-CUT = ("run.batch_rows=8", "run.block_rows=16", "outliers.neighbours=4", "embed.model=lite0")
+CUT = ("run.batch_rows=8", "run.block_rows=16", "outliers.neighbours=4", "embed.model=lite0", "embed.image_size=64")
 CUT = (*CUT, "embed.normalise=centre:6", "cluster.method=leiden", "cluster.neighbours=4")
 
 
