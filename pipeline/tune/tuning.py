@@ -101,7 +101,8 @@ def _min_samples(run: Run) -> int:
 
 
 def _check_embedded(run: Run) -> None:
-    done = Receipts(run.path, "embed").by_unit
+    stage = "normalise" if run.measure.features else "embed"  # the one that writes these vectors
+    done = Receipts(run.path, stage).by_unit
     missing = 0
     for batch, name in enumerate(run.manifest.batch_names()):
         shards = set(run.store.files(batch))
@@ -109,7 +110,7 @@ def _check_embedded(run: Run) -> None:
     if missing:
         raise ConfigError(
             f"{missing} of {len(run.manifest.batches)} batches of {run.path} are not embedded yet;"
-            f" first: {_again(run)} --until embed"
+            f" first: {_again(run)} --until {stage}"
         )
 
 
