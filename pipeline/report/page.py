@@ -27,7 +27,7 @@ def page(run: Run, tables: dict[str, pa.Table], found: dict[str, Any]) -> str:
     duplicates, marked = tables["duplicates"], tables["findings"]
     groups, leaking = _groups(duplicates, GROUPS), _groups(duplicates.filter(duplicates["leakage"]), GROUPS // 2)
     outliers, faults = _worst(marked, "outlier", SINGLES), {kind: _worst(marked, kind, OF_KIND) for kind in KINDS}
-    alike = _with_related(_worst(marked, ("look_alike", "burst"), SINGLES // 2), tables["assignments"])
+    alike = _alike(marked, tables["assignments"])
     mislabels = _mislabels(tables["mislabels"], tables["assignments"])
     clusters, broken = _clusters(tables["clusters"], tables["assignments"]), _broken(marked)
     singles = [*outliers, *(row for rows in faults.values() for row in rows)]
@@ -74,10 +74,20 @@ def _groups(duplicates: pa.Table, most: int) -> list[dict[str, Any]]:
     ]
 
 
-def _worst(found: pa.Table, kinds: str | tuple[str, ...], most: int) -> list[dict[str, Any]]:
-    """The findings of a kind, or of some, with the highest scores."""
-    own = found.filter(pc.is_in(found["kind"], pa.array([kinds] if isinstance(kinds, str) else kinds)))
+def _worst(found: pa.Table, kind: str, most: int) -> list[dict[str, Any]]:
+    """The findings of a kind with the highest scores."""
+    own = found.filter(pc.equal(found["kind"], kind))
     return own.sort_by([("score", "descending"), ("key", "ascending")]).slice(0, most).to_pylist()
+
+
+def _alike(found: pa.Table, assigned: pa.Table) -> list[dict[str, Any]]:
+    """The most alike pairs, then bursts, each whole, its sharpest frame first."""
+    pairs = _with_related(_worst(found, "look_alike", SINGLES // 2), assigned)
+    bursts = dict[int, dict[str, Any]]()
+    for one in _with_related(_worst(found, "burst", len(found)), assigned):
+        frame, sharpest = one["rows"]
+        bursts.setdefault(one["related"], one | {"rows": [sharpest]})["rows"].append(frame)
+    return [*pairs, *(one | {"rows": one["rows"][:MEMBERS]} for one in list(bursts.values())[: GROUPS // 2])]
 
 
 def _mislabels(mislabels: pa.Table, assigned: pa.Table) -> list[dict[str, Any]]:

@@ -49,4 +49,4 @@ def work(run: Run, unit: Unit) -> Counts:
     return {"rows": found["rows"]["live"]}
 
 
-REPORT = Stage("report", units, work, version=7, by="duplicates")
+REPORT = Stage("report", units, work, version=8, by="duplicates")
