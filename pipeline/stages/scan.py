@@ -57,6 +57,8 @@ def scan(
         raise ConfigError(f"{path} was begun by a version that sorted rows by key as text; start a new run folder")
     check_fits(path, config, known, moved)
     _check_images(config.source, kind)
+    if refit and (kind == VECTORS or config.embed.model is None or config.embed.normalise == "l2"):
+        raise ConfigError("--refit: no vectors of this run are fitted to rows; that is of embed.normalise with a model")
     listed = metadata.without_own(config.source, source.KINDS[kind].listing(config.source, path))
     listed = with_unlistable(listed, known)
     _check_some(config.source, kind, listed, int(known.live().sum()))

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pixsieve import Config, FolderDamagedError, run
+from pixsieve import Config, ConfigError, FolderDamagedError, run
 from pixsieve.cli.app import app
 from pixsieve.folder.geometry import Geometry, sampled
 from pixsieve.folder.run_folder import Run
@@ -75,6 +75,9 @@ def test_a_refit_is_asked_for_by_name(night: Path):
     assert vectors(other) == vectors(night / "run")
     for name in ("assignments", "outliers"):
         assert by_key(other, name) == by_key(night / "run", name)
+    assert again(night).idle
+    with pytest.raises(ConfigError, match="--refit: no vectors of this run are fitted"):
+        again(night, "embed.normalise=l2", refit=True)
     assert again(night).idle
 
 
