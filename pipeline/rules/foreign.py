@@ -3,14 +3,14 @@
 The features of a network crowd into a cone, and what shows nothing that the others show, as a chart among photos, lies
 outside of it, however many others are like it. The deviation of a row is (log a - median) / (1.4826 MAD), a being its
 distance from the mean; the largest of several distances. It is held against the rows of its cluster where these are a
-population of their own, more than one row in twenty, and against all rows elsewhere.
+population of their own, more than one row in ten, and against all rows elsewhere.
 """
 
 import numpy as np
 
 from pixsieve.rules import deviation
 
-POPULATION = 0.05  # of the rows
+POPULATION = 0.1  # of the rows
 ENOUGH = 30  # rows that a median and a deviation are taken of
 LEAST = float(np.log(1.02))  # the logarithms deviate by at least this
 
