@@ -18,7 +18,8 @@ rows with label c, less those with label y besides the row. One vote in a hundre
 all four shares.
 
 A head (rules/head.py) that was not fitted on the row may be asked, too. Then what comes before the copies is a third of
-itself and two thirds of log h(c)/h(y), h being what the head says, for labels that it knows.
+itself and two thirds of log h(c)/h(y), h being what the head says, for labels that it knows. Of its many small shares
+little is chance: 0.03 over the number of labels is added.
 """
 
 from typing import NamedTuple
@@ -31,6 +32,7 @@ from pixsieve.rules.head import Heard
 
 CHANCE = 0.01
 HEAD = 2 / 3  # what the head weighs, where it knows both labels
+HEAD_CHANCE = 0.03  # over the number of labels: the share that is added to what a head says of each
 CLUSTER = 0.25  # what the cluster weighs against the neighbours
 KNOWN = 0.5  # from this agreement on, votes count in full
 ROWS_AT_CHANCE = 5  # added to each class and to each cluster, so that a few rows prove little
@@ -46,7 +48,8 @@ class Mislabelled(NamedTuple):
 
     log_odds: np.ndarray  # (n,) float64 of the suggested label against the given one; NaN where nothing is known
     suggested: np.ndarray  # (n,) int64, the label with the greatest odds among those seen around; -1 for none
-    level: np.ndarray  # (n,) int64: 1 from odds of 10 on; 2 from 30, if p(c) is at least t(c) or 0.8, or a copy has c
+    level: np.ndarray  # (n,) int64: 1 from odds of 10 on; 2 from 30, if p(c) is at least t(c) or 0.8, a copy
+    # has c, or heads know both
     own: np.ndarray  # (n,) float64, p of the given label
     other: np.ndarray  # (n,) float64, p of the suggested one
     copies: np.ndarray  # (n,) int64, equal rows with the suggested label
@@ -101,7 +104,7 @@ def mislabelled(
     found.other[where], found.copies[where] = _look(p, node[where], c), _look(held, node[where], c)
     sure = (found.other[where] >= np.minimum(threshold[c], SURE)) | (found.copies[where] > 0)
     if head is not None:
-        sure |= _look(head.shares, i[best], c) >= SURE
+        sure |= head.knows[labels[where]] & head.knows[c]
     found.level[where] = (odds[best] >= POTENTIAL).astype(int) + ((odds[best] >= CERTAIN) & sure)
     return found
 
@@ -161,7 +164,8 @@ def _with(head: Heard | None, odds: np.ndarray, i: np.ndarray, y: np.ndarray, c:
     """The log odds of rows i for labels c, with what a head says."""
     if head is None:
         return odds
-    said = np.log((_look(head.shares, i, c) + CHANCE) / (_look(head.shares, i, y[i]) + CHANCE))
+    chance = HEAD_CHANCE / head.shares.shape[1]
+    said = np.log((_look(head.shares, i, c) + chance) / (_look(head.shares, i, y[i]) + chance))
     return np.where(head.knows[y[i]] & head.knows[c], (1 - HEAD) * odds + HEAD * said, odds)
 
 
