@@ -11,6 +11,7 @@ from pixsieve import Config, ConfigError, files
 from pixsieve.cli.app import app
 from pixsieve.flow import STAGES
 from pixsieve.models import torchvision
+from pixsieve.models.network import Asked
 from pixsieve.plural import counted
 from pixsieve.report.words import found
 from tests.pipeline.helpers import audit, pattern, save
@@ -71,7 +72,7 @@ def test_weights_of_another_network(tmp_path: Path):
 
     torch.save(models.get_model("squeezenet1_1", weights=None).state_dict(), tmp_path / "other.pt")
     with pytest.raises(ConfigError, match=r"embed\.weights: .*other\.pt is not a state dict for mobilenet_v3_small"):
-        torchvision.load("mobilenet_v3_small", str(tmp_path / "other.pt"), "float32", "cpu")
+        torchvision.load(Asked("mobilenet_v3_small", str(tmp_path / "other.pt")))
 
 
 def test_one_is_not_several(tmp_path: Path):

@@ -23,7 +23,12 @@ from tests.pipeline.sources import given
 # Change no result, by promise: where things lie, how much is in flight, who works, how pairs are cut.
 FREE = ("workers", "embed.batch_size", "embed.read_ahead_mb", "source.path", "source.format", "run.block_rows")
 # Settings that are declared under another name, with what they come to.
-AS = {"embed.copies": "descriptor", "embed.model": "descriptor", "embed.weights": "made_of"}
+AS = {
+    "embed.copies": "descriptor",
+    "embed.model": "descriptor",
+    "embed.weights": "made_of",
+    "embed.image_size": "made_of",
+}
 # Of the folder as a whole; what matters of it is in the digests of the manifest and of the shards.
 FREE_FILES = ("zarr.json", "source/vectors.npy", "source/names.parquet")
 COLUMNS = "source/metadata.parquet"
