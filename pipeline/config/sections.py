@@ -193,7 +193,7 @@ class Config(Section):
     @model_validator(mode="after")
     def _weights_have_a_model(self) -> Self:
         if self.embed.weights and self.embed.model in (None, AUTO):
-            raise ValueError("embed.weights is given but embed.model is not")
+            raise ValueError("embed.weights is given but embed.model is not: name the model, too")
         if self.embed.image_size and self.embed.model is None:
             raise ValueError("embed.image_size is given but embed.model is not")
         return self

@@ -32,13 +32,19 @@ def load(asked: Asked) -> Network:
         raise ConfigError(
             f"embed.model: {asked.name} makes other weights each time: set the seed there, or give embed.weights"
         )
-    own = getattr(made, "image_size", None)
-    prepare = preparing(asked.image_size or (own if isinstance(own, int) else SIZE))
+    prepare = preparing(asked.image_size or _size(asked.name, made))
     if not callable(getattr(made, "embed", None)):
         return of_module(asked, made, prepare)
     if hasattr(made, "eval"):
         made.eval()
     return of_rows(asked, made.embed, prepare, asked.at_once)
+
+
+def _size(name: str, made: Any) -> int:
+    own = getattr(made, "image_size", SIZE)
+    if isinstance(own, bool) or not isinstance(own, int) or own < 1:
+        raise ConfigError(f"embed.model: image_size of {name} is {own!r}; wanted: pixels a side, as 224")
+    return own
 
 
 def digest(name: str, weights: str | None) -> str:

@@ -58,7 +58,7 @@ def of_rows(asked: Asked, features: Callable[[np.ndarray], Any], prepare: Prepar
         whole = np.zeros((at_once, *part.shape[1:]), part.dtype)
         whole[: len(part)] = part
         found = np.asarray(features(whole))
-        if found.dtype.kind not in "fiu" or found.ndim < 2 or len(found) != at_once:
+        if found.dtype.kind not in "fiu" or found.ndim < 2 or len(found) != at_once or not found.size:
             what = f"{found.dtype} of shape {found.shape}"
             raise ConfigError(f"embed.model: {asked.name} gives {what} for {at_once} images, and no row for each")
         return found.reshape(at_once, -1)[: len(part)]

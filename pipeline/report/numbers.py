@@ -52,6 +52,7 @@ def summary(
             "units_with_pairs_dropped": depends["truncated"],
         },
         "look_alikes": {kind: of_kind.get(kind, 0) for kind in ("look_alike", "burst")},
+        "featureless": of_kind.get("featureless", 0),
         "splits": splits,
         "leakage": _leakage(duplicates) if splits else None,
         "outliers": {name: levels.get(name, 0) for name in ("outlier", "potential")},

@@ -39,6 +39,7 @@ def found(report: dict[str, Any]) -> list[str]:
         f" {counted(duplicates['exact'], 'equal file')}, {duplicates['pixels']:,} equal pixels,"
         f" {duplicates['near']:,} similar; {duplicates['linked']:,} linked",
         *_alike(report.get("look_alikes", {})),
+        *_featureless(report.get("featureless", 0)),
         f"Outliers    {outliers['outlier']:,}, and {outliers['potential']:,} potential",
         f"Faults      {_kinds(report['faults'])}",
         f"Clusters    {report['clusters']['count']:,} with {counted(report['clusters']['rows'], 'row')};"
@@ -66,6 +67,12 @@ def _alike(found: dict[str, int]) -> list[str]:
     if not any(found.values()):
         return []
     return [f"Look-alikes {found['look_alike']:,}; and {counted(found['burst'], 'frame')} of bursts"]
+
+
+def _featureless(rows: int) -> list[str]:
+    return (
+        [f"WARNING     {counted(rows, 'row')} of which the model says nothing: zeros, NaN or infinity"] if rows else []
+    )
 
 
 def _labels_and_splits(report: dict[str, Any]) -> list[str]:

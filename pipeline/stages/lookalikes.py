@@ -9,6 +9,7 @@ from datetime import datetime
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pixsieve import files
 from pixsieve.folder import finding_table, image_table, metadata, pair_files
@@ -54,8 +55,8 @@ def work(run: Run, unit: Unit) -> Counts:
     found = alike(
         pairs,
         similarity,
-        _seconds(_known(run, rows, images, "time", "taken")),
-        image_table.codes(_known(run, rows, images, "camera", "camera").cast(pa.string())),
+        _times(run, rows, images["taken"]),
+        image_table.codes(_cameras(run, rows, images["camera"])),
         images["sharpness"].to_numpy(zero_copy_only=False).astype(np.float64),
         unit.depends["duplicates.burst_s"],
     )
@@ -105,8 +106,20 @@ def _columns(run: Run) -> list[str]:
     return [name for name in COLUMNS if metadata.of_columns([name])[0] in run.metadata.digests]
 
 
-def _known(run: Run, rows: np.ndarray, images: pa.Table, column: str, exif: str) -> pa.ChunkedArray:
-    return metadata.column(run.manifest, rows, column) if column in _columns(run) else images[exif]
+def _times(run: Run, rows: np.ndarray, exif: pa.ChunkedArray) -> np.ndarray:
+    """(n,) seconds of the metadata; of EXIF where these have none."""
+    found = _seconds(exif)
+    if "time" not in _columns(run):
+        return found
+    own = _seconds(metadata.column(run.manifest, rows, "time"))
+    return np.where(np.isnan(own), found, own)
+
+
+def _cameras(run: Run, rows: np.ndarray, exif: pa.ChunkedArray) -> pa.ChunkedArray:
+    """(n,) likewise."""
+    if "camera" not in _columns(run):
+        return exif
+    return pc.coalesce(metadata.column(run.manifest, rows, "camera").cast(pa.string()), exif)
 
 
 def _seconds(times: pa.ChunkedArray) -> np.ndarray:

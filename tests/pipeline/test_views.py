@@ -267,6 +267,19 @@ def test_times_of_the_metadata_take_the_place_of_exif(tmp_path: Path):
     assert {kind for key, (kind, _) in alike(out).items() if key[0] != "1"} == {"burst"} and "embed" not in done
 
 
+def test_what_the_metadata_leave_open_exif_says(tmp_path: Path):
+    images, out = shots(tmp_path / "images"), tmp_path / "run"
+    (tmp_path / "m.csv").write_text("key,time,camera\n00.png,rubbish,\n40.png,2026-11-28T10:00:20,third\n")
+    own = ("duplicates.look_alike=0.98", "duplicates.burst_s=5")
+    audit(images, tmp_path / "exif", *CUT, *MODEL, *own)
+    audit(images, out, *CUT, *MODEL, *own, f"source.metadata={tmp_path / 'm.csv'}")
+    found = alike(out)
+    assert {key: found[key] for key in found if key[0] != "4"} == {
+        key: one for key, one in alike(tmp_path / "exif").items() if key[0] != "4"
+    }
+    assert found.get("40.png", ("look_alike",))[0] == "look_alike"  # of another camera now
+
+
 def test_no_cut_changes_the_look_alikes(tmp_path: Path):
     own = ("duplicates.look_alike=0.98", "outliers.neighbours=4", *MODEL)
     images = shots(tmp_path / "images")
@@ -301,6 +314,7 @@ def test_what_the_model_says_nothing_of_is_told(tmp_path: Path, monkeypatch):
     assert audit(images, out, *CUT, *MODEL).exit_code == 0
     told = [row["key"] for row in by_key(out, "findings") if row["kind"] == "featureless"]
     assert told == ["white.png"]
+    assert json.loads((out / "report/report.json").read_text())["featureless"] == 1
     row = {row["key"]: row for row in by_key(out, "assignments")}["white.png"]
     assert row["cluster"] == -1 and len(by_key(out, "outliers")) == len(list(images.iterdir()))
     # Kept when the copies alone are embedded anew; and without a model nobody has features.

@@ -10,7 +10,7 @@ from pixsieve.config.cluster import Dbscan, Hdbscan, Leiden
 from pixsieve.config.load import CONFIG
 
 SEEN = ("lite0", "centre:256", Leiden())
-UNSEEN = (None, "l2", Dbscan())
+UNSEEN = (None, "auto", Dbscan())
 
 
 def decided(tmp_path: Path, *settings: str, images: bool = True) -> auto.Decided:
@@ -63,7 +63,7 @@ def test_a_run_goes_on_as_it_was_begun(tmp_path: Path, monkeypatch):
     begun(tmp_path, "embed: {model: null}\ncluster: {method: dbscan, similarity: 0.7}\n")
     found = decided(tmp_path)
     assert values(found) == UNSEEN
-    assert "as this run was begun; to add it: --set embed.model=lite0" in found.note
+    assert "as this run was begun; to add it: --set embed.model=lite0 --set cluster.method=auto" in found.note
     assert values(decided(tmp_path, "embed.model=lite0"))[:2] == ("lite0", "centre:256")
     begun_with = "embed: {copies: dct, model: resnet18, weights: w.pth}\ncluster: {method: kmeans, n_clusters: 3}\n"
     (tmp_path / "run" / CONFIG).write_text(begun_with)

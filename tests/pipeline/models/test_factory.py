@@ -104,3 +104,16 @@ def test_weights_that_do_not_fit(tmp_path: Path):
         models.digest(HERE + "Tiny", str(tmp_path / "none.pth"))
     with pytest.raises(ConfigError, match=r"is no nn\.Module, and reads none: leave the key out"):
         models.load(Asked(HERE + "Means", str(tmp_path / "other.pth")))
+
+
+@pytest.mark.parametrize("size", ["big", (32, 48), 0, -3, True])
+def test_a_size_that_is_none(monkeypatch, size: object):
+    monkeypatch.setattr(tiny.Means, "image_size", size)
+    with pytest.raises(ConfigError, match=r"image_size of .*Means is .*; wanted: pixels a side"):
+        models.load(Asked(HERE + "Means"))
+
+
+def test_no_features_are_none(monkeypatch):
+    monkeypatch.setattr(tiny.Means, "embed", lambda self, batch: np.empty((len(batch), 0), np.float32))
+    with pytest.raises(ConfigError, match="and no row for each"):
+        models.load(Asked(HERE + "Means"))
