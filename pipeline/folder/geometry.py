@@ -23,6 +23,7 @@ from pixsieve.plural import counted
 SAMPLED, PLACE = "source/sampled.npz", "geometry.npz"
 ROWS = 8192  # in the sample, at most
 APART = "apart/{}.npy"  # of each batch, how far its rows lie from the mean
+DUST = 1e-6  # from the mean: less than any difference of rows in float16
 FIRST = 64  # axes: what a few odd rows among hundreds reach along these, chance does along all
 
 
@@ -45,6 +46,8 @@ class Geometry(NamedTuple):
         there = features.any(axis=1)
         wide = (features.astype(np.float64) - self.mean) @ self.axes
         wide[~there] = 0
+        at_mean = there & (np.linalg.norm(wide, axis=1) < DUST)
+        wide[at_mean] = np.eye(1, wide.shape[1])  # equal rows are equal, also where there are no others
         apart = np.column_stack([np.linalg.norm(wide[:, :axes], axis=1) for axes in (FIRST, None)])
         wide *= self.scale
         length = np.linalg.norm(wide, axis=1, keepdims=True)
@@ -53,7 +56,7 @@ class Geometry(NamedTuple):
 
 
 class Placed(NamedTuple):
-    vectors: np.ndarray  # (n, d) float16 of unit length; zeros where features are zeros, or are the mean
+    vectors: np.ndarray  # (n, d) float16 of unit length, of the mean the first axis; zeros where features are zeros
     apart: np.ndarray  # (n, 2) float32: how far from the mean, along the FIRST axes and along all
 
 

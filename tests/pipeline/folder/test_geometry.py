@@ -73,6 +73,8 @@ def test_zeros_stay_zeros():
 def test_equal_rows_have_no_deviation():
     x = np.repeat(cone(1, 6), 20, axis=0)
     for kind in ("centre", "whiten"):
+        own = fit(x, Form(kind, 6), 0).of(x).vectors
+        assert (own == own[0]).all() and length(own).tolist() == [1] * 20
         vectors = fit(x, Form(kind, 6), 0).of(cone(9, 6, 3)).vectors
         assert np.isfinite(vectors).all() and vectors.any()
 
