@@ -5,7 +5,10 @@ from typing import NamedTuple
 
 from PIL import Image
 
-HEAD = 1 << 18  # bytes of a file that are looked through
+HEAD, LONGEST = 1 << 18, 1 << 16  # bytes of a file that are looked through, and of its tags
+TIFF = (b"II*\0", b"MM\0*")
+# By how a file begins, what stands before its tags, and how many bytes that takes; of others as in a JPEG.
+MARKS = {b"\x89PNG": (b"eXIf", 4), b"RIFF": (b"EXIF", 8)}
 MADE_BY = (0x010F, 0x0110)  # maker, model
 DETAILS = 0x8769
 TAKEN, FRACTION, SERIAL = 0x9003, 0x9291, 0xA431
@@ -34,14 +37,12 @@ def taken(data: bytes) -> Taken:
 
 def _tiff(data: bytes) -> bytes | None:
     """The block of tags in a JPEG, WebP, HEIF or PNG; a TIFF is one itself."""
-    head = data[:HEAD]
-    if head[:4] in (b"II*\0", b"MM\0*"):
-        return head
-    for mark, skip in ((b"Exif\0\0", 6), (b"eXIf", 4), (b"EXIF", 8)):
-        at = head.find(mark)
-        if at >= 0 and head[at + skip : at + skip + 4] in (b"II*\0", b"MM\0*"):
-            return head[at + skip : at + skip + (1 << 16)]
-    return None
+    if data[:4] in TIFF:
+        return data[:HEAD]
+    mark, skip = MARKS.get(data[:4], (b"Exif\0\0", 6))
+    at = data.find(mark, 0, HEAD)
+    tags = data[at + skip : at + skip + LONGEST]
+    return tags if at >= 0 and tags[:4] in TIFF else None
 
 
 def _time(said: object, fraction: object) -> datetime | None:

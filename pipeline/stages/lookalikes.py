@@ -5,7 +5,7 @@ left out; those that they stand back for are looked at.
 """
 
 import re
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import numpy as np
 import pyarrow as pa
@@ -19,6 +19,7 @@ from pixsieve.rules.lookalikes import Alike, alike
 from pixsieve.runtime.stage import Counts, Stage, Unit
 
 DUPLICATES = "duplicates.parquet"
+EPOCH = datetime(1970, 1, 1)
 COLUMNS = ("time", "camera")  # of the metadata, in the place of what EXIF says
 
 
@@ -129,7 +130,8 @@ def _seconds(times: pa.ChunkedArray) -> np.ndarray:
         if isinstance(time, str):
             time = _time(time)
         if isinstance(time, datetime):
-            found[at] = (time.replace(tzinfo=None) - (time.utcoffset() or datetime.min - datetime.min)).timestamp()
+            # Not `timestamp`, which knows when the clocks of this machine's place are put back.
+            found[at] = (time.replace(tzinfo=None) - (time.utcoffset() or timedelta()) - EPOCH).total_seconds()
         elif isinstance(time, int | float):
             found[at] = time
     return found
