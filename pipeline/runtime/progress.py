@@ -96,7 +96,7 @@ def stage_line(stage: StageSummary) -> None:
     if stage.ran and stage.rate:
         parts.append(f"{stage.seconds:.1f} s, {stage.rate:,.0f} rows/s")
         if rates := [f"{name} {rate:,.0f}" for name, rate in stage.rates.items()]:
-            parts[-1] += f" ({', '.join(rates)})"
+            parts[-1] += f" ({', '.join(rates)}; bound by {next(iter(stage.rates))})"
     elif stage.ran:
         parts.append(f"{stage.seconds:.1f} s")
     if stage.failed:
@@ -105,4 +105,4 @@ def stage_line(stage: StageSummary) -> None:
         parts.append(f"{stage.blocked} waiting for failed units")
     line = f"{stage.name:<10} {', '.join(parts)}"
     log.info("%s %s", line, dict(stage.counts))
-    console.print(line, highlight=False, style="red" if stage.failed or stage.blocked else None)
+    console.print(line, soft_wrap=True, highlight=False, style="red" if stage.failed or stage.blocked else None)

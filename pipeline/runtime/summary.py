@@ -22,7 +22,7 @@ class StageSummary:
 
     @property
     def rates(self) -> dict[str, float]:
-        """Rows a second of each part of the work, had it had the machine for itself; of the slowest part first."""
+        """Rows a second of each part of the work while that was at it, beside the others; the slowest first."""
         parts = {name[:-2]: seconds for name, seconds in self.counts.items() if name.endswith("_s") and seconds > 0}
         return {name: self.done / seconds for name, seconds in sorted(parts.items(), key=lambda part: -part[1])}
 

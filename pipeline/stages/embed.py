@@ -54,7 +54,7 @@ class Batch(NamedTuple):
     rows: list[Embedded]
     vectors: Vectors  # each (n, width)
     luma: np.ndarray | None  # (n, 64, 64) uint8, what near pairs are verified by
-    seconds: dict[str, float]  # that each part of the work took, as long as nothing but it were done
+    seconds: dict[str, float]  # that each part of the work took
 
 
 def prepare(run: Run) -> None:
@@ -116,9 +116,12 @@ def work(run: Run, unit: Unit) -> Counts:
     images = pa.concat_tables([before.images, _table(new["row"], found.rows)])
     statuses = images["status"].to_pylist()
     status = np.array([STATUSES.index(one) for one in statuses], np.uint8)
-    for view, one in asked.items():
-        one.store.write(batch, np.concatenate([before.vectors[view], found.vectors[view]]), status)
-    images = _with_featureless(images, seen["model"] if run.views.apart else None, batch)
+    whole = {view: np.concatenate([before.vectors[view], rows]) for view, rows in found.vectors.items()}
+    for view, rows in whole.items():
+        seen[view].store.write(batch, rows, status)
+    if run.views.apart:
+        model = whole["model"] if "model" in whole else seen["model"].store.read([batch]).vectors
+        images = _with_featureless(images, model[: len(images)])
     if found.luma is not None and before.luma is not None:
         write_luma(run.path, batch, np.concatenate([before.luma, found.luma]))
     files.write_table(run.path / unit.writes["images"], images.combine_chunks())
@@ -129,14 +132,12 @@ def work(run: Run, unit: Unit) -> Counts:
     return counts | ({"kept": len(before.images)} if unit.former else {})
 
 
-def _with_featureless(images: pa.Table, model: Run | None, batch: int) -> pa.Table:
-    """The table of the images of a batch, with what the model had nothing to say of: zeros, NaN or infinity."""
-    values = pa.nulls(len(images), pa.bool_())
-    if model is not None:
-        none = ~model.store.read([batch]).vectors[: len(images)].any(axis=1)
-        values = pa.array(none & image_table.readable(images["status"]))
+def _with_featureless(images: pa.Table, model: np.ndarray) -> pa.Table:
+    """The table of the images of a batch, with what the model had nothing to say of: zeros, NaN or infinity. model:
+    (n, width)."""
+    none = ~model.any(axis=1) & image_table.readable(images["status"])
     at = image_table.SCHEMA.get_field_index("featureless")
-    return images.set_column(at, image_table.SCHEMA.field(at), values)
+    return images.set_column(at, image_table.SCHEMA.field(at), pa.array(none))
 
 
 def _marks(run: Run, name: str, seen: Mapping[View, Run]) -> dict[View, str]:

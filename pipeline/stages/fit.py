@@ -13,32 +13,30 @@ from pixsieve.stages import embed
 from pixsieve.stages.embed import EMBED
 
 
-def features(run: Run) -> Run | None:
-    """The run seen as its network embeds images; None where nothing is made of that."""
-    view = next((view for view in run.views.names if run.by(view).measure.features), None)
-    return None if view is None else run.embedded.by(view)
+def fitted(run: Run) -> list[Run]:
+    """The run seen by the view whose vectors are made of the features of a network; none where no view's are."""
+    return [seen for seen in map(run.by, run.views.names) if seen.measure.features]
 
 
-def asked(run: Run) -> dict[str, object]:
-    """What the geometry follows from, beside the sample."""
-    seen = features(run)
-    assert seen is not None
-    return {"features": [EMBED.version, embed.made_by(seen)], **run.config.values("embed.normalise", "run.seed")}
+def asked(seen: Run) -> dict[str, object]:
+    """What the geometry of the view that is fitted follows from, beside the sample."""
+    features = [EMBED.version, embed.made_by(seen.embedded)]
+    return {"features": features, **seen.config.values("embed.normalise", "run.seed")}
 
 
 def units(run: Run) -> list[Unit]:
-    seen = features(run)
-    if seen is None:
-        return []
-    batches = np.unique(run.manifest.batch_of(geometry.sampled(run.path))).tolist()
-    made = seen.store.files(*batches)
-    return [Unit("run", (geometry.SAMPLED,), {"geometry": geometry.PLACE}, asked(run), awaits=made)]
+    found = []
+    for seen in fitted(run):
+        batches = np.unique(run.manifest.batch_of(geometry.sampled(run.path))).tolist()
+        made = seen.embedded.store.files(*batches)
+        found.append(Unit("run", (geometry.SAMPLED,), {"geometry": geometry.PLACE}, asked(seen), awaits=made))
+    return found
 
 
 def work(run: Run, unit: Unit) -> Counts:
-    seen, form = features(run), Form.of(run.config.embed.normalise)
-    assert seen is not None and form is not None
-    rows = geometry.sampled(run.path)
+    (seen,), form = fitted(run), Form.of(run.config.embed.normalise)
+    assert form is not None
+    seen, rows = seen.embedded, geometry.sampled(run.path)
     found = np.zeros((len(rows), seen.measure.width), seen.measure.dtype)
     usable = np.zeros(len(rows), bool)
     for batch, at, offset in run.manifest.by_batch(rows):

@@ -151,7 +151,7 @@ def _time(text: str) -> datetime | float | None:
 
 def _reasons(found: Alike, at: np.ndarray, measure: str) -> list[str]:
     return [
-        f"one of {found.frames[row]:,} frames within {found.seconds[row]:.1f} s; the related one is the sharpest"
+        f"a burst of {found.frames[row]:,} frames in {found.seconds[row]:.1f} s; the related one is the sharpest"
         if found.frames[row]
         else f"similarity {found.similarity[row]:.3f} by {measure}; no copy"
         for row in at

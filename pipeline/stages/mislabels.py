@@ -76,18 +76,15 @@ def work(run: Run, unit: Unit) -> Counts:
 
 
 def _heard(run: Run, rows: np.ndarray, label: np.ndarray, node: np.ndarray, rank: np.ndarray) -> Heard | None:
-    """What heads say that are fitted to what the images of the rows were embedded as. Equal rows share a fold."""
+    """What heads say that are fitted to what the images of the rows were embedded as, in the order of their keys. Equal
+    rows share a fold."""
     order = np.argsort(rank)
-    groups = np.empty(len(order), np.int64)
-    groups[order] = kernels.first_seen(np.where(node < 0, node.max(initial=0) + 1, node)[order])
-    seen, place = run.embedded, np.empty(len(order), np.int64)
-    place[order] = np.arange(len(order))
-    by_key = rows[order]
-    parts = (place[run.manifest.lie_in(rows, [batch]) & (label >= 0)] for batch in range(len(run.manifest.batches)))
-    heard = cross_fitted(
-        label[order], groups[order], run.config.run.seed, lambda at: sample.read(seen, by_key[at]), parts
-    )
-    return None if heard is None else heard.of(place)
+    by_key, label, node = rows[order], label[order], node[order]
+    groups = kernels.first_seen(np.where(node < 0, len(rows), node))
+    batch_of = run.manifest.batch_of(by_key)
+    parts = (np.flatnonzero((batch_of == batch) & (label >= 0)) for batch in range(len(run.manifest.batches)))
+    heard = cross_fitted(label, groups, run.config.run.seed, lambda at: sample.read(run.embedded, by_key[at]), parts)
+    return None if heard is None else heard.of(np.argsort(order))
 
 
 def _reasons(found: Mislabelled, names: pa.ChunkedArray, suggested: pa.Array) -> list[str]:

@@ -16,7 +16,7 @@ from pixsieve.stages.embed import EMBED
 
 
 def prepare(run: Run) -> None:
-    for seen in _views(run):
+    for seen in fit.fitted(run):
         about = {"model": seen.measure.features, "metric": seen.measure.metric}
         about |= run.config.values("embed.normalise")
         seen.store.prepare(len(run.manifest.batches), describe(run.backend) | about)
@@ -24,7 +24,7 @@ def prepare(run: Run) -> None:
 
 def units(run: Run) -> list[Unit]:
     found = []
-    for seen in _views(run):
+    for seen in fit.fitted(run):
         for batch, name in enumerate(run.manifest.batch_names()):
             vectors, status = seen.store.files(batch)
             writes = {"vectors": vectors, "status": status, "apart": APART.format(name)}
@@ -41,16 +41,12 @@ def made_by(run: Run) -> list[Any]:
 
 
 def work(run: Run, unit: Unit) -> Counts:
-    (seen,), batch = _views(run), number_of(unit.name)
+    (seen,), batch = fit.fitted(run), number_of(unit.name)
     shard = seen.embedded.store.read([batch])
     placed, rows = Geometry.load(run.path).of(shard.vectors), run.manifest.batches[batch].rows
     seen.store.write(batch, placed.vectors, shard.status)
     files.write(run.path / unit.writes["apart"], lambda file: np.save(file, placed.apart[:rows]))
     return {"rows": rows}
-
-
-def _views(run: Run) -> list[Run]:
-    return [seen for seen in map(run.by, run.views.names) if seen.measure.features]
 
 
 NORMALISE = Stage("normalise", units, work, prepare=prepare)

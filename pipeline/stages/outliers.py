@@ -150,7 +150,7 @@ def _apart(run: Run, rows: np.ndarray) -> np.ndarray:
 def _reasons(distance: np.ndarray, found: Outlying, odd: np.ndarray) -> list[str]:
     columns = (distance, found.usual, found.far, found.around, found.alone, odd, found.deviation)
     return [
-        f"{off:.1f} deviations farther from the mean of all than is usual: it shows something else"
+        f"{off:.1f} deviations farther from the mean of all than is usual"
         if off > most
         else f"neighbours up to {own:.3f} off; usual {usual:.3f} ({far:+.1f} deviations), theirs {around:.3f}"
         f" ({alone:+.1f})"

@@ -105,9 +105,8 @@ def _views(path: Path, config: Config, kind: str, backend: Backend) -> Views:
 
 def _made(path: Path, embed: Embed, view: View, backend: Backend) -> Made:
     descriptor = descriptors.by(embed, view)
-    made_of = [embed.copies if view == "copies" else embed.model, descriptor.made_of(embed)]
-    if descriptor.normalised and embed.normalise != "l2":
-        made_of.append(embed.normalise)
+    geometry_ = [embed.normalise] if descriptor.normalised and embed.normalise != "l2" else []
+    made_of = [embed.copies if view == "copies" else embed.model, descriptor.made_of(embed), *geometry_]
     known = views.kept(path, view)
     if known is not None and known.made_of == made_of:
         return known
